@@ -1,0 +1,12 @@
+/** Tensors, gradients, layers, optimizers and their files, on the processor. */
+module org.gatun.engine {
+  requires com.fasterxml.jackson.core;
+  requires jdk.incubator.vector;
+  requires org.gatun.cuda;
+
+  exports org.gatun.cpu;
+  exports org.gatun.io;
+  exports org.gatun.nn;
+  exports org.gatun.optim;
+  exports org.gatun.tensor;
+}
