@@ -1,0 +1,91 @@
+package org.gatun.cpu;
+
+import java.util.Arrays;
+import org.gatun.cpu.Gemm.Finish;
+import org.gatun.cpu.Gemm.Matrix;
+import org.gatun.tensor.Kernels;
+import org.gatun.tensor.Kernels.Epilogue;
+import org.gatun.tensor.Kernels.Reduction;
+import org.gatun.tensor.Kernels.Sink;
+import org.gatun.tensor.Memory;
+import org.gatun.tensor.Tensor;
+
+/**
+ * Matrix products of tensors: each is one call on the right views of {@link Gemm}, or of a system's
+ * BLAS where the user asked for one and it takes the operands.
+ */
+final class CpuLinear implements Kernels.Linear {
+  private final Gemm gemm;
+  private final SystemBlas blas;
+  private final Reduction reduction;
+
+  /** {@code blas} is null for our own products alone. */
+  CpuLinear(Gemm gemm, SystemBlas blas, Reduction reduction) {
+    this.gemm = gemm;
+    this.blas = blas;
+    this.reduction = reduction;
+  }
+
+  @Override
+  public void forward(Tensor y, Tensor x, Tensor weight, Epilogue epilogue) {
+    multiply(rows(y), rows(x), rows(weight).transposed(), 1, false, finish(epilogue));
+  }
+
+  @Override
+  public void backwardInput(Sink dx, Tensor dy, Tensor weight, Epilogue epilogue) {
+    multiply(rows(dx.into()), rows(dy), rows(weight), 1, dx.add(), finish(epilogue));
+  }
+
+  @Override
+  public void backwardWeight(Sink dweight, Sink dbias, Tensor dy, Tensor x) {
+    if (dweight != null) {
+      multiply(rows(dweight.into()), rows(dy).transposed(), rows(x), 1, dweight.add(), Finish.NONE);
+    }
+    if (dbias != null) {
+      int[] outer = new int[dy.shape().rank() - 1];
+      Arrays.setAll(outer, axis -> axis);
+      reduction.reduce(dbias, Reduction.Combine.SUM, dy, outer);
+    }
+  }
+
+  @Override
+  public void matmul(Sink y, Tensor a, Tensor b) {
+    int batch = y.into().shape().dim(0);
+    multiply(batched(y.into()), batched(a), batched(b), batch, y.add(), Finish.NONE);
+  }
+
+  private void multiply(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
+    if (blas == null || !SystemBlas.takes(c, a, b)) {
+      gemm.multiply(c, a, b, batch, add, finish);
+      return;
+    }
+    for (int i = 0; i < batch; i++) {
+      blas.multiply(c.item(i), a.item(i), b.item(i), add);
+    }
+    gemm.finish(c, batch, finish);
+  }
+
+  private static Finish finish(Epilogue epilogue) {
+    return switch (epilogue) {
+      case Epilogue.None() -> Finish.NONE;
+      case Epilogue.Bias(Tensor bias) -> new Finish.Bias(rows(bias));
+      case Epilogue.BiasGelu(Tensor bias, Tensor preActivation, Kernels.Gelu form) ->
+          new Finish.BiasGelu(bias == null ? null : rows(bias), rows(preActivation), form);
+      case Epilogue.GeluGradient(Tensor preActivation, Kernels.Gelu form) ->
+          new Finish.GeluGradient(rows(preActivation), form);
+    };
+  }
+
+  /** A contiguous tensor [.., C] as one matrix. */
+  private static Matrix rows(Tensor x) {
+    var memory = (Memory.Host) x.memory();
+    return Matrix.of(memory.segment(), x.dtype(), x.offset(), x.shape().rows(), x.shape().dim(-1));
+  }
+
+  /** A view of rank 3 as a batch of matrices. */
+  private static Matrix batched(Tensor x) {
+    var memory = (Memory.Host) x.memory();
+    return new Matrix(memory.segment(), x.dtype(), x.offset(), x.shape().dim(1), x.shape().dim(2),
+        x.stride(1), x.stride(2), x.stride(0));
+  }
+}

@@ -1,0 +1,469 @@
+package org.gatun.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static org.gatun.cpu.GemmKernels.FEW_ROWS;
+import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
+import static org.gatun.cpu.GemmKernels.TILE_ROWS;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.gatun.tensor.DType;
+import org.gatun.tensor.Kernels.Gelu;
+
+/**
+ * Products of matrices on the host: C = A·B or C += A·B, one or many, with something done to each
+ * element on its way to memory.
+ *
+ * <p>The order is that of Goto and van de Geijn (Anatomy of High-Performance Matrix Multiplication,
+ * 2008) with A packed as a whole: the team packs a block of A into panels of few rows, then each worker
+ * packs columns of B into panels that stay in its second-level cache and multiplies them with all
+ * panels of A. How a product is cut depends on its shape alone and every element of C is summed in the
+ * order of k, so results do not depend on the number of threads.
+ *
+ * <p>One instance serves one thread at a time, like the {@link Workers} it uses.
+ */
+final class Gemm {
+  /**
+   * [batch,] rows x columns elements of a segment, native order; one of the inner strides is one.
+   *
+   * @param offset the first element, counted in elements
+   * @param batchStride elements from one matrix to the next; zero repeats the same one
+   */
+  record Matrix(
+      MemorySegment bytes, DType dtype, long offset,
+      int rows, int columns, long rowStride, long columnStride, long batchStride) {
+    /** A row-major matrix without gaps. */
+    static Matrix of(MemorySegment bytes, DType dtype, long offset, int rows, int columns) {
+      return new Matrix(bytes, dtype, offset, rows, columns, columns, 1, (long) rows * columns);
+    }
+
+    Matrix transposed() {
+      return new Matrix(bytes, dtype, offset, columns, rows, columnStride, rowStride, batchStride);
+    }
+
+    Matrix item(int index) {
+      return new Matrix(
+          bytes, dtype, offset + index * batchStride, rows, columns, rowStride, columnStride, 0);
+    }
+
+    long at(long row, long column) {
+      return offset + row * rowStride + column * columnStride;
+    }
+
+    @Override
+    public String toString() {
+      return dtype + "[" + rows + ", " + columns + "]";
+    }
+  }
+
+  /** What happens to an element z of A·B (or C + A·B) before it is stored. */
+  sealed interface Finish {
+    Finish NONE = new None();
+
+    /** Stores z. */
+    record None() implements Finish {}
+
+    /** Stores z + bias; bias is one row. */
+    record Bias(Matrix bias) implements Finish {}
+
+    /** Keeps z + bias in preActivation (shaped like C), stores its GELU; bias may be null for none. */
+    record BiasGelu(Matrix bias, Matrix preActivation, Gelu form) implements Finish {}
+
+    /** Stores z · gelu'(preActivation). */
+    record GeluGradient(Matrix preActivation, Gelu form) implements Finish {}
+  }
+
+  /** Elements of k in one packed block: a panel of A in the first-level cache, all of GPT-2's C = 768. */
+  private static final int MAX_DEPTH = 768;
+
+  /** Floats of packed B a worker keeps at hand: half of a second-level cache of 512 KiB. */
+  private static final int B_FLOATS = 64 * 1024;
+
+  /** Floats of packed A, shared by the team: 8 MiB. */
+  private static final int A_FLOATS = 2 * 1024 * 1024;
+
+  /** Multiply-adds worth a task of their own, some 20 µs. */
+  private static final int TASK_WORK = 1 << 20;
+
+  /** Elements finished by one task, some 20 µs. */
+  private static final int FINISH_ELEMENTS = 16 * 1024;
+
+  /** Rows of A packed by one task, a multiple of both tiles' rows. */
+  private static final int PACKED_ROWS = 120;
+
+  /** Up to so many rows of A, B is read in place instead of being packed. */
+  private static final int MAX_DOT_ROWS = 3;
+
+  private final Workers workers;
+  private final Scratch[] scratches;
+  private float[] packedA = {};
+  private MemorySegment sums = MemorySegment.NULL;
+
+  Gemm(Workers workers) {
+    this.workers = workers;
+    scratches = new Scratch[workers.threads()];
+    Arrays.setAll(scratches, _ -> new Scratch());
+  }
+
+  /** c = a·b, or c += a·b. */
+  void multiply(Matrix c, Matrix a, Matrix b, boolean add) {
+    multiply(c, a, b, 1, add, Finish.NONE);
+  }
+
+  /** c[i] = finish(a[i]·b[i]), or of c[i] + a[i]·b[i], for i in [0, batch). */
+  void multiply(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
+    if (a.columns != b.rows || c.rows != a.rows || c.columns != b.columns) {
+      throw new IllegalArgumentException(
+          "multiply: " + a + " by " + b + " does not give " + c + "; pass transposed() views where needed");
+    }
+    if (c.columnStride != 1) {
+      if (c.rowStride != 1 || !(finish instanceof Finish.None)) {
+        throw new IllegalArgumentException("multiply: the columns of " + c + " must be neighbours in memory");
+      }
+      multiply(c.transposed(), b.transposed(), a.transposed(), batch, add, finish);
+      return;
+    }
+    if (c.rows == 0 || c.columns == 0) {
+      return;
+    }
+    long work = (long) c.rows * c.columns * a.columns;
+    if (batch > 1 && work < 16L * TASK_WORK) {
+      int items = Math.clamp(TASK_WORK / (work + 1), 1, batch);
+      workers.run(
+          ceilDiv(batch, items),
+          (task, worker) -> {
+            for (int i = task * items; i < Math.min(batch, (task + 1) * items); i++) {
+              alone(product(c, a, b, i, add, finish), scratches[worker]);
+            }
+          });
+    } else {
+      for (int i = 0; i < batch; i++) {
+        together(product(c, a, b, i, add, finish));
+      }
+    }
+  }
+
+  /** c[i] = finish(c[i]) for products that another library has made. */
+  void finish(Matrix c, int batch, Finish finish) {
+    if (finish instanceof Finish.None) {
+      return;
+    }
+    int rows = Math.clamp(FINISH_ELEMENTS / Math.max(1, c.columns), 1, Math.max(1, c.rows));
+    int cuts = ceilDiv(c.rows, rows);
+    workers.run(
+        batch * cuts,
+        (task, worker) -> {
+          Scratch scratch = scratches[worker];
+          Product product = product(c, c, c, task / cuts, false, finish);
+          scratch.strip = grown(scratch.strip, c.columns);
+          int end = Math.min(c.rows, (task % cuts + 1) * rows);
+          for (int row = task % cuts * rows; row < end; row++) {
+            Matrix to = product.c;
+            Lanes.load(scratch.strip, 0, to.bytes, to.dtype, to.at(row, 0), c.columns);
+            finish(product, scratch, 0, row, 0, c.columns);
+            Lanes.store(to.bytes, to.dtype, to.at(row, 0), scratch.strip, 0, c.columns);
+          }
+        });
+  }
+
+  private static Product product(Matrix c, Matrix a, Matrix b, int i, boolean add, Finish finish) {
+    return new Product(c.item(i), a.item(i), b.item(i), add, i, finish);
+  }
+
+  /** One product c = finish(a·b); {@code index} tells where in a batch, for the finish. */
+  private record Product(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish finish) {
+    int depths() {
+      return Math.max(1, ceilDiv(a.columns, MAX_DEPTH));
+    }
+
+    /** Equal blocks of k, a multiple of four but for the last. */
+    int depth() {
+      return roundUp(ceilDiv(a.columns, depths()), 4);
+    }
+
+    /** Rows of A packed at a time. */
+    int rows() {
+      return Math.min(c.rows, Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
+    }
+
+    /** The k-th block of the rows from {@code row} on; {@code sums} holds what earlier blocks gave. */
+    Block block(int row, int k, Matrix sums) {
+      int height = Math.min(rows(), c.rows - row);
+      int from = k * depth();
+      int depth = Math.min(depth(), a.columns - from);
+      return new Block(this, row, height, from, depth, k == 0, k == depths() - 1, sums);
+    }
+
+    boolean needsSums() {
+      return c.dtype != DType.F32 && depths() > 1;
+    }
+  }
+
+  /** The part of a product that one packed block of A serves: C [row.., all columns] over some of k. */
+  private record Block(
+      Product product, int row, int rows, int from, int depth, boolean first, boolean last, Matrix sums) {
+    /** Columns of one packed chunk of B. */
+    int chunk() {
+      int fitting = Math.max(1, B_FLOATS / Math.max(1, depth) / TILE_COLUMNS) * TILE_COLUMNS;
+      return Math.min(fitting, roundUp(product.c.columns, TILE_COLUMNS));
+    }
+
+    int chunks() {
+      return ceilDiv(product.c.columns, chunk());
+    }
+
+    /** Into how many row ranges each chunk is cut, so that no worker waits long for another. */
+    int cuts() {
+      long work = (long) rows * chunk() * depth;
+      long wanted = Math.max(1, 16 / chunks());
+      return (int) Math.clamp(work / TASK_WORK, 1, Math.min(wanted, ceilDiv(rows, TILE_ROWS)));
+    }
+  }
+
+  /** Arrays of one worker, grown as needed. */
+  private static final class Scratch {
+    float[] packedA = {};
+    float[] packedB = {};
+    MemorySegment sums = MemorySegment.NULL;
+    Block packedFor;
+    int packedChunk;
+    float[] strip = {};
+    float[] line = {};
+    private MemorySegment wide = MemorySegment.NULL;
+
+    /** The same elements in F32, in the same order, without gaps. */
+    Matrix widened(Matrix x) {
+      boolean byRows = x.columnStride == 1;
+      int lines = byRows ? x.rows : x.columns;
+      int length = byRows ? x.columns : x.rows;
+      line = grown(line, length);
+      wide = grown(wide, (long) lines * length);
+      for (int i = 0; i < lines; i++) {
+        Lanes.load(line, 0, x.bytes, x.dtype, byRows ? x.at(i, 0) : x.at(0, i), length);
+        MemorySegment.copy(line, 0, wide, JAVA_FLOAT, (long) i * length * Float.BYTES, length);
+      }
+      Matrix all = Matrix.of(wide, DType.F32, 0, lines, length);
+      return byRows ? all : all.transposed();
+    }
+  }
+
+  /** The whole team on one product. */
+  private void together(Product product) {
+    if (product.c.rows <= MAX_DOT_ROWS && product.b.rowStride == 1 && product.b.dtype == DType.F32) {
+      dots(product);
+      return;
+    }
+    packedA = grown(packedA, roundUp(product.rows(), FEW_ROWS) * product.depth());
+    Matrix partial = product.c;
+    if (product.needsSums()) {
+      sums = grown(sums, (long) product.c.rows * product.c.columns);
+      partial = Matrix.of(sums, DType.F32, 0, product.c.rows, product.c.columns);
+    }
+    for (int row = 0; row < product.c.rows; row += product.rows()) {
+      for (int k = 0; k < product.depths(); k++) {
+        Block block = product.block(row, k, partial);
+        workers.run(
+            ceilDiv(block.rows, PACKED_ROWS),
+            (task, worker) -> packA(block, task * PACKED_ROWS, packedA, scratches[worker]));
+        int cuts = block.cuts();
+        workers.run(
+            block.chunks() * cuts,
+            (task, worker) -> multiply(block, packedA, scratches[worker], task / cuts, task % cuts, cuts));
+      }
+    }
+  }
+
+  /** One worker on one product of a batch. */
+  private static void alone(Product product, Scratch scratch) {
+    scratch.packedA = grown(scratch.packedA, roundUp(product.rows(), FEW_ROWS) * product.depth());
+    Matrix partial = product.c;
+    if (product.needsSums()) {
+      scratch.sums = grown(scratch.sums, (long) product.c.rows * product.c.columns);
+      partial = Matrix.of(scratch.sums, DType.F32, 0, product.c.rows, product.c.columns);
+    }
+    for (int row = 0; row < product.c.rows; row += product.rows()) {
+      for (int k = 0; k < product.depths(); k++) {
+        Block block = product.block(row, k, partial);
+        for (int from = 0; from < block.rows; from += PACKED_ROWS) {
+          packA(block, from, scratch.packedA, scratch);
+        }
+        for (int chunk = 0; chunk < block.chunks(); chunk++) {
+          multiply(block, scratch.packedA, scratch, chunk, 0, 1);
+        }
+      }
+    }
+  }
+
+  private static void packA(Block block, int from, float[] packedA, Scratch scratch) {
+    int to = Math.min(block.rows, from + PACKED_ROWS);
+    int wide = from + (to - from) / TILE_ROWS * TILE_ROWS;
+    Matrix a = block.product.a;
+    GemmKernels.pack(part(a, block, block.row + from, wide - from, scratch), TILE_ROWS, packedA, from * block.depth);
+    GemmKernels.pack(part(a, block, block.row + wide, to - wide, scratch), FEW_ROWS, packedA, wide * block.depth);
+  }
+
+  private static void packB(Block block, int chunk, Scratch scratch) {
+    if (scratch.packedFor == block && scratch.packedChunk == chunk) {
+      return;
+    }
+    scratch.packedB = grown(scratch.packedB, block.chunk() * block.depth);
+    Matrix b = block.product.b.transposed();
+    int from = chunk * block.chunk();
+    int columns = Math.min(b.rows - from, block.chunk());
+    GemmKernels.pack(part(b, block, from, columns, scratch), TILE_COLUMNS, scratch.packedB, 0);
+    scratch.packedFor = block;
+    scratch.packedChunk = chunk;
+  }
+
+  /** Rows of x over a block's part of k; BF16 is widened first, so that packing knows F32 alone. */
+  private static Matrix part(Matrix x, Block block, int row, int rows, Scratch scratch) {
+    var part =
+        new Matrix(
+            x.bytes, x.dtype, x.at(row, block.from), rows, block.depth, x.rowStride, x.columnStride, 0);
+    return x.dtype == DType.F32 ? part : scratch.widened(part);
+  }
+
+  /** A chunk of columns with the {@code cut}-th part of a block's rows. */
+  private static void multiply(
+      Block block, float[] packedA, Scratch scratch, int chunk, int cut, int cuts) {
+    packB(block, chunk, scratch);
+    int tiles = ceilDiv(block.rows, TILE_ROWS);
+    int end = Math.min(block.rows, (int) ((long) tiles * (cut + 1) / cuts) * TILE_ROWS);
+    int row = (int) ((long) tiles * cut / cuts) * TILE_ROWS;
+    while (row < end) {
+      int height = end - row >= TILE_ROWS ? TILE_ROWS : FEW_ROWS;
+      multiplyRow(block, packedA, scratch, chunk, row, height);
+      row += height;
+    }
+  }
+
+  /** One panel of A, which stays in the first-level cache, with all panels of a chunk of B. */
+  private static void multiplyRow(
+      Block block, float[] packedA, Scratch scratch, int chunk, int row, int height) {
+    int from = chunk * block.chunk();
+    int columns = Math.min(block.product.c.columns - from, block.chunk());
+    int stride = roundUp(columns, TILE_COLUMNS);
+    int depth = block.depth;
+    float[] strip = scratch.strip = grown(scratch.strip, TILE_ROWS * block.chunk());
+    for (int j = 0; j < columns; j += TILE_COLUMNS) {
+      GemmKernels.multiply(
+          height, depth, packedA, row * depth, scratch.packedB, j * depth, strip, j, stride);
+    }
+    int rows = Math.min(height, block.rows - row);
+    for (int i = 0; i < rows; i++) {
+      store(block, scratch, i * stride, block.row + row + i, from, columns);
+    }
+  }
+
+  /** Brings n elements of a row from the strip to where they belong: partial sums, or finished, C. */
+  private static void store(Block block, Scratch scratch, int at, int row, int column, int n) {
+    Product product = block.product;
+    boolean add = product.add || !block.first;
+    Matrix to = block.last ? product.c : block.sums;
+    Matrix from = block.first ? product.c : block.sums;
+    if (block.last && !(product.finish instanceof Finish.None) || add && from != to) {
+      if (add) {
+        add(from, row, column, scratch, at, n);
+      }
+      if (block.last) {
+        finish(product, scratch, at, row, column, n);
+      }
+      add = false;
+    }
+    Lanes.store(add, to.bytes, to.dtype, to.at(row, column), scratch.strip, at, n);
+  }
+
+  /** Adds n elements of a matrix to the strip. */
+  private static void add(Matrix x, int row, int column, Scratch scratch, int at, int n) {
+    scratch.line = grown(scratch.line, n);
+    Lanes.load(scratch.line, 0, x.bytes, x.dtype, x.at(row, column), n);
+    Lanes.axpy(scratch.strip, at, 1f, scratch.line, 0, n);
+  }
+
+  private static void finish(Product product, Scratch scratch, int at, int row, int column, int n) {
+    float[] strip = scratch.strip;
+    switch (product.finish) {
+      case Finish.None() -> {}
+      case Finish.Bias(Matrix bias) -> add(bias, 0, column, scratch, at, n);
+      case Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu form) -> {
+        if (bias != null) {
+          add(bias, 0, column, scratch, at, n);
+        }
+        Matrix kept = preActivation.item(product.index);
+        Lanes.store(kept.bytes, kept.dtype, kept.at(row, column), strip, at, n);
+        Lanes.gelu(strip, at, strip, at, n, form);
+      }
+      case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
+        Matrix kept = preActivation.item(product.index);
+        scratch.line = grown(scratch.line, n);
+        Lanes.load(scratch.line, 0, kept.bytes, kept.dtype, kept.at(row, column), n);
+        Lanes.geluGradient(strip, at, scratch.line, 0, n, form);
+      }
+    }
+  }
+
+  /** Few rows of A, as when text is generated: bound by the bandwidth with which B is read. */
+  private void dots(Product product) {
+    Matrix a = product.a;
+    int depth = a.columns;
+    float[] x = grown(packedA, a.rows * depth);
+    packedA = x;
+    for (int i = 0; i < a.rows; i++) {
+      for (int k = 0; a.columnStride != 1 && k < depth; k++) {
+        x[i * depth + k] = Lanes.get(a.bytes, a.dtype, a.at(i, k));
+      }
+      if (a.columnStride == 1) {
+        Lanes.load(x, i * depth, a.bytes, a.dtype, a.at(i, 0), depth);
+      }
+    }
+    Block block = new Block(product, 0, a.rows, 0, depth, true, true, product.c);
+    int columns = product.c.columns;
+    int share = roundUp(Math.clamp(TASK_WORK / 8 / (depth + 1L), 4, Math.max(4, columns)), 4);
+    workers.run(
+        ceilDiv(columns, share),
+        (task, worker) -> {
+          int from = task * share;
+          dots(block, x, scratches[worker], from, Math.min(columns - from, share));
+        });
+  }
+
+  private static void dots(Block block, float[] x, Scratch scratch, int column, int columns) {
+    Matrix b = block.product.b;
+    int depth = block.depth;
+    long rowBytes = b.columnStride * Float.BYTES;
+    float[] strip = scratch.strip = grown(scratch.strip, block.rows * columns);
+    int whole = columns / 4 * 4;
+    for (int j = 0; j < columns; j += j < whole ? 4 : 1) {
+      long place = b.at(0, column + j) * Float.BYTES;
+      for (int i = 0; i < block.rows; i++) {
+        int to = i * columns + j;
+        if (j < whole) {
+          GemmKernels.dot4(x, i * depth, depth, b.bytes, place, rowBytes, strip, to);
+        } else {
+          strip[to] = GemmKernels.dot(x, i * depth, 0, depth, b.bytes, place);
+        }
+      }
+    }
+    for (int i = 0; i < block.rows; i++) {
+      store(block, scratch, i * columns, i, column, columns);
+    }
+  }
+
+  private static float[] grown(float[] array, int length) {
+    return array.length >= length ? array : new float[length];
+  }
+
+  private static MemorySegment grown(MemorySegment floats, long length) {
+    long bytes = length * Float.BYTES;
+    return floats.byteSize() >= bytes ? floats : Arena.ofAuto().allocate(bytes, 64);
+  }
+
+  private static int ceilDiv(int a, int b) {
+    return -Math.floorDiv(-a, b);
+  }
+
+  private static int roundUp(int n, int multiple) {
+    return ceilDiv(n, multiple) * multiple;
+  }
+}

@@ -1,0 +1,153 @@
+package org.gatun.cpu;
+
+import static org.gatun.cpu.Lanes.SPECIES;
+
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Products of tiles: pieces of matrices of up to {@link #SIDE} rows and columns that lie in {@code
+ * float[]}, always {@code SIDE} apart from row to row.
+ *
+ * <p>The fixed distance is what lets the compiler take the bounds checks out of the inner loops.
+ * Rows are computed in fours and columns in pairs of vectors; what lies beyond the asked size holds
+ * nothing of meaning, in arguments and in results.
+ */
+final class Tiles {
+  private static final int LANES = SPECIES.length();
+
+  /** Columns computed together. */
+  static final int STRIP = 2 * LANES;
+
+  /** Rows and columns of a tile. */
+  static final int SIDE = Math.max(64, STRIP);
+
+  /** Elements of a tile. */
+  static final int AREA = SIDE * SIDE;
+
+  private Tiles() {}
+
+  /** How many tiles cover n columns (or rows). */
+  static int count(int n) {
+    return (n + SIDE - 1) / SIDE;
+  }
+
+  /** c[i, j] += Σ_k a[i, k] b[k, j]; the products in order of k. */
+  static void addProduct(
+      float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns,
+      int depth) {
+    for (int j = 0; j < columns; j += STRIP) {
+      for (int i = 0; i < rows; i += 4) {
+        addFourRows(c, cAt + i * SIDE + j, a, aAt + i * SIDE, b, bAt + j, depth);
+      }
+    }
+  }
+
+  /** c[i, j] += Σ_k a[k, i] b[k, j]; the products in order of k. */
+  static void addTransposedProduct(
+      float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns,
+      int depth) {
+    for (int j = 0; j < columns; j += STRIP) {
+      for (int i = 0; i < rows; i += 4) {
+        addFourColumns(c, cAt + i * SIDE + j, a, aAt + i, b, bAt + j, depth);
+      }
+    }
+  }
+
+  // Eight sums are the fewest that hide the latency of fma on two ports. 5x2 is as fast but does
+  // not divide a tile; 4x3, and 6x2 on columns of a, run at half the rate (Zen 3, 16 registers).
+  private static void addFourRows(
+      float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int depth) {
+    FloatVector c00 = FloatVector.fromArray(SPECIES, c, cAt);
+    FloatVector c01 = FloatVector.fromArray(SPECIES, c, cAt + LANES);
+    FloatVector c10 = FloatVector.fromArray(SPECIES, c, cAt + SIDE);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, c, cAt + SIDE + LANES);
+    FloatVector c20 = FloatVector.fromArray(SPECIES, c, cAt + 2 * SIDE);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, c, cAt + 2 * SIDE + LANES);
+    FloatVector c30 = FloatVector.fromArray(SPECIES, c, cAt + 3 * SIDE);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, c, cAt + 3 * SIDE + LANES);
+    for (int k = 0; k < depth; k++) {
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + k * SIDE);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + k * SIDE + LANES);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[aAt + k]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[aAt + SIDE + k]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[aAt + 2 * SIDE + k]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[aAt + 3 * SIDE + k]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+    }
+    c00.intoArray(c, cAt);
+    c01.intoArray(c, cAt + LANES);
+    c10.intoArray(c, cAt + SIDE);
+    c11.intoArray(c, cAt + SIDE + LANES);
+    c20.intoArray(c, cAt + 2 * SIDE);
+    c21.intoArray(c, cAt + 2 * SIDE + LANES);
+    c30.intoArray(c, cAt + 3 * SIDE);
+    c31.intoArray(c, cAt + 3 * SIDE + LANES);
+  }
+
+  private static void addFourColumns(
+      float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int depth) {
+    FloatVector c00 = FloatVector.fromArray(SPECIES, c, cAt);
+    FloatVector c01 = FloatVector.fromArray(SPECIES, c, cAt + LANES);
+    FloatVector c10 = FloatVector.fromArray(SPECIES, c, cAt + SIDE);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, c, cAt + SIDE + LANES);
+    FloatVector c20 = FloatVector.fromArray(SPECIES, c, cAt + 2 * SIDE);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, c, cAt + 2 * SIDE + LANES);
+    FloatVector c30 = FloatVector.fromArray(SPECIES, c, cAt + 3 * SIDE);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, c, cAt + 3 * SIDE + LANES);
+    for (int k = 0; k < depth; k++) {
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt + k * SIDE);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + k * SIDE + LANES);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[aAt + k * SIDE]);
+      c00 = a0.fma(b0, c00);
+      c01 = a0.fma(b1, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[aAt + k * SIDE + 1]);
+      c10 = a1.fma(b0, c10);
+      c11 = a1.fma(b1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[aAt + k * SIDE + 2]);
+      c20 = a2.fma(b0, c20);
+      c21 = a2.fma(b1, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[aAt + k * SIDE + 3]);
+      c30 = a3.fma(b0, c30);
+      c31 = a3.fma(b1, c31);
+    }
+    c00.intoArray(c, cAt);
+    c01.intoArray(c, cAt + LANES);
+    c10.intoArray(c, cAt + SIDE);
+    c11.intoArray(c, cAt + SIDE + LANES);
+    c20.intoArray(c, cAt + 2 * SIDE);
+    c21.intoArray(c, cAt + 2 * SIDE + LANES);
+    c30.intoArray(c, cAt + 3 * SIDE);
+    c31.intoArray(c, cAt + 3 * SIDE + LANES);
+  }
+
+  /** t[j, i] = x[i, j] for rows i and columns j. */
+  static void transpose(float[] t, int tAt, float[] x, int xAt, int rows, int columns) {
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < columns; j++) {
+        t[tAt + j * SIDE + i] = x[xAt + i * SIDE + j];
+      }
+    }
+  }
+
+  /** x[i, j] = value for rows i, and columns j from {@code first} to before {@code end}. */
+  static void fill(float[] x, int at, int rows, int first, int end, float value) {
+    for (int i = 0; i < rows; i++) {
+      Arrays.fill(x, at + i * SIDE + first, at + i * SIDE + end, value);
+    }
+  }
+
+  /** x[i, j] *= factor. */
+  static void scale(float[] x, int at, int rows, int columns, float factor) {
+    for (int i = 0; i < rows; i++) {
+      Lanes.scale(x, at + i * SIDE, factor, columns);
+    }
+  }
+}
