@@ -1,0 +1,50 @@
+package org.gatun.train;
+
+import picocli.CommandLine.Option;
+
+/** How many tokens make a step, and in which portions. */
+final class BatchOptions {
+  @Option(names = "--micro-batch", paramLabel = "ROWS", defaultValue = "4", description = "Windows computed at once: what memory must hold.")
+  int microBatch;
+
+  @Option(names = "--batch-tokens", paramLabel = "TOKENS", description = "Tokens of a step, a multiple of --micro-batch x --context; gradients of as many"
+      + " micro-batches as it takes are averaged. Not given: one micro-batch.")
+  Long batchTokens;
+
+  void validate() {
+    WrongUse.unlessAtLeast("--micro-batch", 1, microBatch);
+    if (batchTokens != null) {
+      WrongUse.unlessAtLeast("--batch-tokens", 1, batchTokens);
+    }
+  }
+
+  /**
+   * How many micro-batches make a step with windows of this length.
+   *
+   * @throws WrongUse if they cannot make exactly {@code --batch-tokens}
+   */
+  int microSteps(int context) {
+    long microTokens = Math.multiplyExact((long) microBatch, context);
+    if (microTokens > Integer.MAX_VALUE / 2) {
+      throw new WrongUse(
+          "--micro-batch " + microBatch + ": " + microTokens + " tokens at once are too many");
+    }
+    if (batchTokens == null) {
+      return 1;
+    }
+    if (batchTokens % microTokens != 0) {
+      long below = batchTokens / microTokens * microTokens;
+      throw new WrongUse(
+          ("--batch-tokens %s is not a multiple of --micro-batch %s x --context %s = %s;"
+              + " nearest: %s%s")
+              .formatted(
+                  batchTokens,
+                  microBatch,
+                  context,
+                  microTokens,
+                  below == 0 ? "" : below + " or ",
+                  below + microTokens));
+    }
+    return Math.toIntExact(batchTokens / microTokens);
+  }
+}

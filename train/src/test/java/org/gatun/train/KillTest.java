@@ -1,0 +1,146 @@
+package org.gatun.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.gatun.cpu.CpuDevice;
+import org.gatun.model.Gpt2;
+import org.gatun.tensor.Precision;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run ends at any moment and goes on as if it had not. */
+class KillTest {
+  private static final int KILLS = 20;
+  private static final int PATIENCE_SECONDS = 120;
+
+  @TempDir
+  Path folder;
+
+  private Object[] options;
+
+  @BeforeEach
+  void prepare() throws IOException {
+    options =
+        new Object[]{
+          "--data",
+          Cli.text(folder, 4000),
+          "--steps",
+          1000,
+          "--checkpoint-interval",
+          7,
+          "--dropout",
+          0.1
+        };
+  }
+
+  private Object[] into(Path out) {
+    var all = new java.util.ArrayList<>(List.of(options));
+    all.addAll(List.of("--out", out));
+    return all.toArray();
+  }
+
+  @Test
+  void killedRunResumedHasTheRowsOfOneNeverStopped() throws Exception {
+    Path whole = folder.resolve("whole");
+    assertEquals(0, Cli.train(into(whole)).code());
+    long seed = System.nanoTime();
+    var random = new Random(seed);
+    int kills = 0;
+    for (int run = 0; kills < KILLS; run++) {
+      Path killed = folder.resolve("killed" + run);
+      boolean finished = false;
+      while (!finished) {
+        Process process =
+            isRun(killed) ? Cli.startResuming(killed) : Cli.startTraining(into(killed));
+        finished =
+            kills < KILLS
+                ? !killLater(process, killed, random)
+                : process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        kills += finished ? 0 : 1;
+        assertModelOpens(killed, seed);
+      }
+      assertEquals(Cli.rows(whole), Cli.rows(killed), () -> "seed " + seed);
+      for (String name : List.of("model.safetensors", "optimizer.safetensors")) {
+        assertArrayEquals(
+            Files.readAllBytes(whole.resolve(name)),
+            Files.readAllBytes(killed.resolve(name)),
+            () -> name + ", seed " + seed);
+      }
+    }
+  }
+
+  private static boolean isRun(Path path) {
+    return Files.exists(path.resolve("state.json"));
+  }
+
+  /**
+   * Kills a process soon after it begins to write rows, sometimes before; true unless it ended by
+   * itself.
+   */
+  private static boolean killLater(Process process, Path run, Random random) throws Exception {
+    Path metrics = run.resolve("metrics.csv");
+    boolean early = random.nextInt(8) == 0;
+    var changed = Files.exists(metrics) ? Files.getLastModifiedTime(metrics) : null;
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    while (!early
+        && process.isAlive()
+        && System.nanoTime() < deadline
+        && (!Files.exists(metrics) || Files.getLastModifiedTime(metrics).equals(changed))) {
+      Thread.sleep(1);
+    }
+    process.waitFor(random.nextInt(early ? 1500 : 120), TimeUnit.MILLISECONDS);
+    boolean alive = process.isAlive();
+    process.destroyForcibly().waitFor();
+    assertTrue(
+        alive || process.exitValue() == 0, "a run ended by itself with " + process.exitValue());
+    return alive;
+  }
+
+  /** Whoever looks at the folder between two lives finds a whole model, or none yet. */
+  private static void assertModelOpens(Path run, long seed) throws IOException {
+    if (Files.exists(run.resolve("model.safetensors"))) {
+      try (var device = new CpuDevice(1);
+          var model = Gpt2.load(run, device, Precision.F32)) {
+        assertEquals(1, model.config().layers(), () -> "seed " + seed);
+      }
+    }
+  }
+
+  @Test
+  void interruptFinishesTheStepAndSavesIt() throws Exception {
+    assertStops("INT", 130);
+  }
+
+  @Test
+  void terminationFinishesTheStepAndSavesIt() throws Exception {
+    assertStops("TERM", 143);
+  }
+
+  private void assertStops(String signal, int code) throws Exception {
+    assumeTrue(!System.getProperty("os.name").startsWith("Windows"), "needs POSIX signals");
+    Path out = folder.resolve(signal);
+    options[3] = 1_000_000;
+    options[5] = 0;
+    Process process = Cli.startTraining(into(out));
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+    while (!(Files.exists(out.resolve("metrics.csv")) && Cli.rows(out).size() > 3)
+        && System.nanoTime() < deadline) {
+      Thread.sleep(5);
+    }
+    new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start().waitFor();
+    assertTrue(process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS));
+    assertEquals(code, process.exitValue());
+    assertEquals(
+        Cli.rows(out).size() - 1, RunFolder.state(out).step(), "the last row's step is saved");
+  }
+}
