@@ -105,7 +105,7 @@ public final class Compare {
   }
 
   private List<String> pytorch(Case one) {
-    return List.of(python, System.getProperty("gatun.pytorch", "benchmarks/pytorch") + "/train_step.py",
+    return List.of(python, "benchmarks/pytorch/train_step.py",
         "--preset", one.preset, "--batch", Integer.toString(one.batch), "--context", Integer.toString(one.context),
         "--steps", Integer.toString(one.steps), "--threads", Integer.toString(threads));
   }
