@@ -5,6 +5,7 @@ module org.gatun.engine {
   requires org.gatun.cuda;
 
   exports org.gatun.cpu;
+  exports org.gatun.dist;
   exports org.gatun.io;
   exports org.gatun.nn;
   exports org.gatun.optim;

@@ -137,6 +137,17 @@ public final class Parameters implements AutoCloseable {
     return registry.initialized().gradients;
   }
 
+  /**
+   * The gradients from one parameter to a later one, both included, flat, F32: a view of {@link #gradients}. Those of parameters that took no
+   * part are zero, as is what lies between parameters.
+   */
+  public Tensor gradients(Parameter first, Parameter last) {
+    List<Parameter> range = registry.list.subList(registry.list.indexOf(first), registry.list.indexOf(last) + 1);
+    range.forEach(Parameter::settleGradient);
+    long size = last.start() + last.shape().size() - first.start();
+    return registry.initialized().gradients.slice(first.start(), Shape.of(Math.toIntExact(size)));
+  }
+
   /** Gives the memory back; a second call does nothing. */
   @Override
   public void close() {

@@ -32,6 +32,7 @@ class ArchitectureTest {
       "org.gatun.cpu", Set.of("org.gatun.tensor"),
       "org.gatun.nn", Set.of("org.gatun.tensor"),
       "org.gatun.optim", Set.of("org.gatun.tensor"),
+      "org.gatun.dist", Set.of("org.gatun.tensor"),
       "org.gatun.io", Set.of("org.gatun.tensor"),
       "org.gatun.model", Set.of("org.gatun.tensor", "org.gatun.nn", "org.gatun.io"),
       "org.gatun.train", Set.of("org.gatun.cuda", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.nn",
