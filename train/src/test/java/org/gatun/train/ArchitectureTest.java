@@ -26,17 +26,18 @@ class ArchitectureTest {
   private static final List<String> MODULES = List.of("cuda-bridge", "engine", "model", "train");
 
   /** What the classes of each package may use of ours, beside their own package. */
-  private static final Map<String, Set<String>> DOORS = Map.of(
-      "org.gatun.cuda", Set.of(),
-      "org.gatun.tensor", Set.of(),
-      "org.gatun.cpu", Set.of("org.gatun.tensor"),
-      "org.gatun.nn", Set.of("org.gatun.tensor"),
-      "org.gatun.optim", Set.of("org.gatun.tensor"),
-      "org.gatun.dist", Set.of("org.gatun.tensor"),
-      "org.gatun.io", Set.of("org.gatun.tensor"),
-      "org.gatun.model", Set.of("org.gatun.tensor", "org.gatun.nn", "org.gatun.io"),
-      "org.gatun.train", Set.of("org.gatun.cuda", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.nn",
-          "org.gatun.optim", "org.gatun.io", "org.gatun.model"));
+  private static final Map<String, Set<String>> DOORS = Map.ofEntries(
+      door("org.gatun.cuda"),
+      door("org.gatun.tensor"),
+      door("org.gatun.cpu", "org.gatun.tensor"),
+      door("org.gatun.nn", "org.gatun.tensor"),
+      door("org.gatun.optim", "org.gatun.tensor"),
+      door("org.gatun.dist", "org.gatun.tensor"),
+      door("org.gatun.io", "org.gatun.tensor"),
+      door("org.gatun.model", "org.gatun.tensor", "org.gatun.nn", "org.gatun.io"),
+      door("org.gatun.train.ranks"),
+      door("org.gatun.train", "org.gatun.cuda", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.nn", "org.gatun.optim",
+          "org.gatun.io", "org.gatun.model"));
 
   /** The files that are one list by nature, and so may be longer than others. */
   private static final Map<String, Integer> LONG_FILES = Map.of("Tensor.java", 700);
@@ -44,6 +45,10 @@ class ArchitectureTest {
   private static final int MAX_LINES = 500;
 
   private static final Pattern ARROW = Pattern.compile("\\s+(org\\.gatun\\S*)\\s+->\\s+(org\\.gatun\\S*)\\s.*");
+
+  private static Map.Entry<String, Set<String>> door(String from, String... to) {
+    return Map.entry(from, Set.of(to));
+  }
 
   @Test
   void packagesUseOnlyWhatLiesBehindTheirDoors() {
