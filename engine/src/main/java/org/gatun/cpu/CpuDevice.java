@@ -109,6 +109,19 @@ public final class CpuDevice implements Device {
     MemorySegment.copy(bytes(source), byteOffset(source), target, 0, target.byteSize());
   }
 
+  /** The host's clock: a kernel has ended when its call has. */
+  private record Instant(long nanoTime) implements Moment {
+    @Override
+    public double millisecondsSince(Moment earlier) {
+      return (nanoTime - ((Instant) earlier).nanoTime) / 1e6;
+    }
+  }
+
+  @Override
+  public Moment mark() {
+    return new Instant(System.nanoTime());
+  }
+
   @Override
   public long bytesReserved() {
     return pool.bytesReserved();

@@ -28,6 +28,15 @@ public interface Device extends AutoCloseable {
   /** Copies a contiguous tensor's elements to {@code target}; waits for the device. */
   void download(MemorySegment target, Tensor source);
 
+  /** Now, in this device's own order of work: for measuring how long it takes over something. */
+  Moment mark();
+
+  /** A moment in a device's order of work. */
+  interface Moment {
+    /** How long the device took from an earlier moment to this one; waits until it has come to both. */
+    double millisecondsSince(Moment earlier);
+  }
+
   /** Bytes this device has taken from the system so far; does not grow once a loop is under way. */
   long bytesReserved();
 
