@@ -1,4 +1,5 @@
 /** Bindings of NVIDIA's libraries; finds them at run time and says why it cannot. */
 module org.gatun.cuda {
-    exports org.gatun.cuda;
+  exports org.gatun.cuda;
+  exports org.gatun.cuda.nvrtc;
 }
