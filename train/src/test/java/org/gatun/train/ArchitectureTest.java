@@ -27,17 +27,26 @@ class ArchitectureTest {
 
   /** What the classes of each package may use of ours, beside their own package. */
   private static final Map<String, Set<String>> DOORS = Map.ofEntries(
-      door("org.gatun.cuda"),
+      door("org.gatun.cuda.ffi"),
+      door("org.gatun.cuda", "org.gatun.cuda.ffi"),
+      door("org.gatun.cuda.nvrtc", "org.gatun.cuda", "org.gatun.cuda.ffi"),
+      door("org.gatun.cuda.cublaslt", "org.gatun.cuda", "org.gatun.cuda.ffi"),
+      door("org.gatun.cuda.cudnn", "org.gatun.cuda", "org.gatun.cuda.ffi"),
+      door("org.gatun.cuda.nccl", "org.gatun.cuda", "org.gatun.cuda.ffi"),
+      door("org.gatun.cuda.nvml", "org.gatun.cuda", "org.gatun.cuda.ffi"),
       door("org.gatun.tensor"),
       door("org.gatun.cpu", "org.gatun.tensor"),
+      door("org.gatun.gpu", "org.gatun.tensor", "org.gatun.cuda", "org.gatun.cuda.nvrtc", "org.gatun.cuda.cublaslt",
+          "org.gatun.cuda.cudnn"),
       door("org.gatun.nn", "org.gatun.tensor"),
       door("org.gatun.optim", "org.gatun.tensor"),
-      door("org.gatun.dist", "org.gatun.tensor"),
+      door("org.gatun.dist", "org.gatun.tensor", "org.gatun.gpu", "org.gatun.cuda", "org.gatun.cuda.nccl"),
       door("org.gatun.io", "org.gatun.tensor"),
       door("org.gatun.model", "org.gatun.tensor", "org.gatun.nn", "org.gatun.io"),
       door("org.gatun.train.ranks"),
-      door("org.gatun.train", "org.gatun.cuda", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.nn", "org.gatun.optim",
-          "org.gatun.io", "org.gatun.model"));
+      door("org.gatun.train", "org.gatun.cuda", "org.gatun.cuda.nvrtc", "org.gatun.cuda.cublaslt", "org.gatun.cuda.cudnn",
+          "org.gatun.cuda.nccl", "org.gatun.cuda.nvml", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.gpu",
+          "org.gatun.nn", "org.gatun.optim", "org.gatun.dist", "org.gatun.io", "org.gatun.model", "org.gatun.train.ranks"));
 
   /** The files that are one list by nature, and so may be longer than others. */
   private static final Map<String, Integer> LONG_FILES = Map.of("Tensor.java", 700);
