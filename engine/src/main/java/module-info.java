@@ -1,4 +1,4 @@
-/** Tensors, gradients, layers, optimizers and their files, on the processor. */
+/** Tensors, gradients, layers, optimizers and their files, on the processor and on NVIDIA's GPUs. */
 module org.gatun.engine {
   requires com.fasterxml.jackson.core;
   requires jdk.incubator.vector;
@@ -6,6 +6,7 @@ module org.gatun.engine {
 
   exports org.gatun.cpu;
   exports org.gatun.dist;
+  exports org.gatun.gpu;
   exports org.gatun.io;
   exports org.gatun.nn;
   exports org.gatun.optim;

@@ -4,7 +4,8 @@ package org.gatun.cuda;
 public final class OutOfDeviceMemoryException extends CudaException {
   private static final long serialVersionUID = 1L;
 
-  OutOfDeviceMemoryException(String call, int status, String statusName, String meaning) {
+  /** As {@link CudaException}; public for those who can say who holds the memory. */
+  public OutOfDeviceMemoryException(String call, int status, String statusName, String meaning) {
     super(call, status, statusName, meaning);
   }
 }

@@ -165,6 +165,12 @@ final class TimedDevice implements Device {
     return device.mark();
   }
 
+  /** What is captured is timed once, while it is captured, when a device may do nothing yet. */
+  @Override
+  public Captured capture(Runnable work) {
+    return device.capture(work);
+  }
+
   @Override
   public long bytesReserved() {
     return device.bytesReserved();
