@@ -2,7 +2,7 @@
 module org.gatun.engine {
   requires com.fasterxml.jackson.core;
   requires jdk.incubator.vector;
-  requires org.gatun.cuda;
+  requires transitive org.gatun.cuda;
 
   exports org.gatun.cpu;
   exports org.gatun.dist;
