@@ -4,7 +4,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Cleaner;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * Owns the tensors made while it is open and gives their memory back when it closes.
@@ -93,8 +95,12 @@ public sealed class Scope implements AutoCloseable permits Tape {
     requireOpen();
     var storage = new Storage(device.take(shape.size() * dtype.byteSize()));
     owned.storages.add(storage);
+    allocated(storage);
     return new Tensor(shape, dtype, storage, device, this);
   }
+
+  /** Told of every block of memory this scope takes. */
+  void allocated(Storage storage) {}
 
   /**
    * Gives back the memory of a tensor of this scope before the scope closes; reading the tensor or a
@@ -115,6 +121,14 @@ public sealed class Scope implements AutoCloseable permits Tape {
 
   /** Keeps an operation for the backward pass; a plain scope keeps none. */
   public void record(Node node) {}
+
+  /**
+   * What {@code segment} returns; a {@link Tape} keeps that alone and computes the rest again when it
+   * is needed. A plain scope just runs it.
+   */
+  public List<Tensor> recomputed(Supplier<List<Tensor>> segment) {
+    return segment.get();
+  }
 
   /** Whether operations are recorded, so that a gradient may be asked for. */
   public boolean isRecording() {
