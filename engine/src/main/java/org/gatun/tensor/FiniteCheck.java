@@ -20,13 +20,17 @@ public final class FiniteCheck implements Tape.Observer {
   /** A check that has seen nothing yet. */
   public FiniteCheck() {}
 
-  /** Whether all elements of a contiguous tensor are finite, and their norm too. */
-  public static boolean isFinite(Tensor x) {
+  /** √Σ x² of a contiguous tensor. */
+  public static float norm(Tensor x) {
     try (Scope scope = Scope.on(x.device())) {
       Tensor norm = scope.allocate(Shape.of(), DType.F32);
       x.kernels().update().norm(norm, x);
-      return Float.isFinite(norm.item());
+      return norm.item();
     }
+  }
+
+  private static boolean isFinite(Tensor x) {
+    return Float.isFinite(norm(x));
   }
 
   /** Looks at the values of parameters, before a step uses them. */

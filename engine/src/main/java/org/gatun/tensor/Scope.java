@@ -2,6 +2,7 @@ package org.gatun.tensor;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Cleaner;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -20,6 +21,7 @@ public sealed class Scope implements AutoCloseable permits Tape {
   private final Device device;
   private final Owned owned;
   private final Cleaner.Cleanable cleanable;
+  private List<Storage> taken;
 
   Scope(Device device) {
     this.device = device;
@@ -95,12 +97,11 @@ public sealed class Scope implements AutoCloseable permits Tape {
     requireOpen();
     var storage = new Storage(device.take(shape.size() * dtype.byteSize()));
     owned.storages.add(storage);
-    allocated(storage);
+    if (taken != null) {
+      taken.add(storage);
+    }
     return new Tensor(shape, dtype, storage, device, this);
   }
-
-  /** Told of every block of memory this scope takes. */
-  void allocated(Storage storage) {}
 
   /**
    * Gives back the memory of a tensor of this scope before the scope closes; reading the tensor or a
@@ -123,11 +124,42 @@ public sealed class Scope implements AutoCloseable permits Tape {
   public void record(Node node) {}
 
   /**
-   * What {@code segment} returns; a {@link Tape} keeps that alone and computes the rest again when it
-   * is needed. A plain scope just runs it.
+   * Runs {@code segment} and keeps what it returns; all other memory it takes from this scope is given
+   * back. A {@link Tape} can do without it too, for it runs the segment again when it needs it.
    */
   public List<Tensor> recomputed(Supplier<List<Tensor>> segment) {
-    return segment.get();
+    requireOpen();
+    var results = new ArrayList<Tensor>();
+    List<Storage> memory = memoryOf(() -> results.addAll(segment.get()));
+    releaseAllBut(results, memory);
+    return List.copyOf(results);
+  }
+
+  /** Runs some work and returns all memory that it took from this scope. */
+  final List<Storage> memoryOf(Runnable work) {
+    List<Storage> outer = taken;
+    List<Storage> inner = new ArrayList<>();
+    taken = inner;
+    try {
+      work.run();
+    } finally {
+      taken = outer;
+      if (outer != null) {
+        outer.addAll(inner);
+      }
+    }
+    return inner;
+  }
+
+  final void releaseAllBut(List<Tensor> results, List<Storage> memory) {
+    Set<Storage> kept = Collections.newSetFromMap(new IdentityHashMap<>());
+    results.forEach(result -> kept.add(result.storage()));
+    memory.stream().filter(storage -> !kept.contains(storage)).forEach(this::release);
+  }
+
+  /** Whether a segment is being run at present. */
+  final boolean isInSegment() {
+    return taken != null;
   }
 
   /** Whether operations are recorded, so that a gradient may be asked for. */

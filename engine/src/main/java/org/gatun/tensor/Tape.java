@@ -33,7 +33,6 @@ public final class Tape extends Scope {
   private record Run(List<Tensor> results, List<Node> nodes, List<Storage> taken) {}
 
   private List<Node> nodes = new ArrayList<>();
-  private List<Storage> taken;
   private final Map<Parameter, Integer> pendingUses = new HashMap<>();
   private final long seed;
   private long streams;
@@ -86,7 +85,7 @@ public final class Tape extends Scope {
     for (Tensor input : node.inputs()) {
       input.countUse();
       // Within a segment the operations are not kept; the segment as a whole counts for them.
-      if (input.parameter() != null && taken == null) {
+      if (input.parameter() != null && !isInSegment()) {
         pendingUses.merge(input.parameter(), 1, Integer::sum);
       }
     }
@@ -116,9 +115,7 @@ public final class Tape extends Scope {
             "recomputed: the segment returned " + result + ", which it did not make; leave it out");
       }
     }
-    Set<Storage> kept = Collections.newSetFromMap(new IdentityHashMap<>());
-    run.results().forEach(result -> kept.add(result.storage()));
-    run.taken().stream().filter(storage -> !kept.contains(storage)).forEach(this::release);
+    releaseAllBut(run.results(), run.taken());
     record(new Recomputed(this, segment, stream, inputs(run, made), run.results()));
     return run.results();
   }
@@ -137,25 +134,15 @@ public final class Tape extends Scope {
   }
 
   private Run run(Supplier<List<Tensor>> segment) {
-    List<Node> outerNodes = nodes;
-    List<Storage> outerTaken = taken;
-    nodes = new ArrayList<>();
-    taken = new ArrayList<>();
+    List<Node> outer = nodes;
+    List<Node> inner = new ArrayList<>();
+    var results = new ArrayList<Tensor>();
+    nodes = inner;
     try {
-      return new Run(List.copyOf(segment.get()), nodes, taken);
+      List<Storage> memory = memoryOf(() -> results.addAll(segment.get()));
+      return new Run(List.copyOf(results), inner, memory);
     } finally {
-      if (outerTaken != null) {
-        outerTaken.addAll(taken);
-      }
-      nodes = outerNodes;
-      taken = outerTaken;
-    }
-  }
-
-  @Override
-  void allocated(Storage storage) {
-    if (taken != null) {
-      taken.add(storage);
+      nodes = outer;
     }
   }
 

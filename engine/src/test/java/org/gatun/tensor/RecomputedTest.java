@@ -157,10 +157,13 @@ class RecomputedTest {
   }
 
   @Test
-  void plainScopeJustRunsIt() {
+  void plainScopeKeepsTheResultAlone() {
     try (var scope = Scope.on(device)) {
-      Tensor x = scope.full(2f, Shape.of(3));
-      assertEquals(4f, recomputed(scope, x::square).toArray()[0]);
+      Tensor x = scope.full(2f, Shape.of(1000));
+      long before = device.bytesInUse();
+      assertEquals(16f, recomputed(scope, () -> x.square().square()).toArray()[0]);
+      assertEquals(4096, device.bytesInUse() - before);
+      assertEquals(2f, x.toArray()[0]);
     }
   }
 

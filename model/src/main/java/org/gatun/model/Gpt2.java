@@ -97,7 +97,9 @@ public final class Gpt2 implements AutoCloseable {
   }
 
   private Tensor logits(Tensor tokens, Recompute recompute) {
-    return wte.logits(forward(tokens, 0, this::attend, recompute));
+    // Without a backward pass there is nothing to compute again, and nothing to keep either.
+    Recompute kept = tokens.scope().isRecording() ? recompute : Recompute.BLOCK;
+    return wte.logits(forward(tokens, 0, this::attend, kept));
   }
 
   private Tensor attend(int layer, Tensor qkv) {
