@@ -63,6 +63,15 @@ public final class CpuDevice implements Device {
             new CpuUpdate(this));
   }
 
+  /**
+   * A device that computes nothing and takes no memory, but counts as if it did: after a step on it,
+   * {@link Device#bytesReserved} is what the same step will take from this kind of device. Values read
+   * from it mean nothing.
+   */
+  public static Device rehearsal() {
+    return new Rehearsal();
+  }
+
   private record Families(
       Linear linear,
       Pointwise pointwise,

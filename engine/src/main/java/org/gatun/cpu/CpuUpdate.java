@@ -60,12 +60,27 @@ final class CpuUpdate implements Kernels.Update {
     float factor = Lanes.get(bytes(scale), DType.F32, scale.offset());
     forEachPiece(
         value, master, ranges,
-        (range, from, n) -> {
+        (range, from, n, worker) -> {
           var coefficients = UpdateLoops.AdamW.of(step, range.weightDecay(), factor);
+          if (m.dtype() == DType.F32) {
+            UpdateLoops.adamw(
+                bytes(master), byteOffset(master, from), bytes(gradient), byteOffset(gradient, from),
+                bytes(m), byteOffset(m, from), bytes(v), byteOffset(v, from), n, coefficients);
+            return;
+          }
+          float[] first = moment(m, from, n, device.scratch(worker, 1, PIECE));
+          float[] second = moment(v, from, n, device.scratch(worker, 2, PIECE));
           UpdateLoops.adamw(
               bytes(master), byteOffset(master, from), bytes(gradient), byteOffset(gradient, from),
-              bytes(m), byteOffset(m, from), bytes(v), byteOffset(v, from), n, coefficients);
+              MemorySegment.ofArray(first), 0, MemorySegment.ofArray(second), 0, n, coefficients);
+          Lanes.store(bytes(m), m.dtype(), m.offset() + from, first, 0, n);
+          Lanes.store(bytes(v), v.dtype(), v.offset() + from, second, 0, n);
         });
+  }
+
+  private static float[] moment(Tensor moment, long from, int n, float[] piece) {
+    Lanes.load(piece, 0, bytes(moment), moment.dtype(), moment.offset() + from, n);
+    return piece;
   }
 
   @Override
@@ -75,7 +90,7 @@ final class CpuUpdate implements Kernels.Update {
     float factor = Lanes.get(bytes(scale), DType.F32, scale.offset());
     forEachPiece(
         value, master, ranges,
-        (range, from, n) -> {
+        (range, from, n, _) -> {
           var coefficients =
               new UpdateLoops.Sgd(factor, range.weightDecay(), momentum, -learningRate);
           MemorySegment p = bytes(master);
@@ -92,8 +107,8 @@ final class CpuUpdate implements Kernels.Update {
   }
 
   private interface Step {
-    /** Steps n elements of the master from one of a range on. */
-    void run(Range range, long from, int n);
+    /** Steps n elements of the master from one of a range on, in a worker's thread. */
+    void run(Range range, long from, int n, int worker);
   }
 
   private void forEachPiece(Tensor value, Tensor master, List<Range> ranges, Step step) {
@@ -115,7 +130,7 @@ final class CpuUpdate implements Kernels.Update {
           long end = Math.min(range.end(), first + TASK);
           for (long from = first; from < end; from += PIECE) {
             int n = (int) Math.min(PIECE, end - from);
-            step.run(range, from, n);
+            step.run(range, from, n, worker);
             if (separate) {
               convert(value, master, from, n, device.scratch(worker, 0, PIECE));
             }

@@ -3,6 +3,7 @@ package org.gatun.optim;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
+import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Update;
 import org.gatun.tensor.Kernels.Update.Range;
 import org.gatun.tensor.Parameter;
@@ -13,8 +14,27 @@ import org.gatun.tensor.Tensor;
 
 /** Adam with decoupled weight decay (Loshchilov and Hutter, 2019); owns the moments. */
 public final class AdamW implements AutoCloseable {
-  /** {@code eps} stands outside the root, as in PyTorch. */
-  public record Config(float beta1, float beta2, float eps, float weightDecay) {
+  /**
+   * {@code eps} stands outside the root, as in PyTorch. Moments of type BF16 take half the memory;
+   * where {@code beta2} is near one, a running mean rounded to eight bits stands still, so it may be at
+   * most 0.99 then.
+   */
+  public record Config(float beta1, float beta2, float eps, float weightDecay, DType moments) {
+    private static final float MOST_BETA2_OF_BF16 = 0.99f;
+
+    /** Refuses moments that would not move. */
+    public Config {
+      if (moments == DType.I32 || moments == DType.BF16 && beta2 > MOST_BETA2_OF_BF16) {
+        throw new IllegalArgumentException("AdamW: moments in " + moments + " with beta2 " + beta2
+            + "; BF16 takes a beta2 of at most " + MOST_BETA2_OF_BF16 + ", F32 any");
+      }
+    }
+
+    /** With moments in F32. */
+    public Config(float beta1, float beta2, float eps, float weightDecay) {
+      this(beta1, beta2, eps, weightDecay, DType.F32);
+    }
+
     /** GPT-3's: betas 0.9 and 0.95, eps 1e-8, weight decay 0.1. */
     public static Config defaults() {
       return new Config(0.9f, 0.95f, 1e-8f, 0.1f);
@@ -22,17 +42,22 @@ public final class AdamW implements AutoCloseable {
 
     /** With other decay rates of the moments. */
     public Config withBetas(float first, float second) {
-      return new Config(first, second, eps, weightDecay);
+      return new Config(first, second, eps, weightDecay, moments);
     }
 
     /** With another small number beside the root. */
     public Config withEps(float value) {
-      return new Config(beta1, beta2, value, weightDecay);
+      return new Config(beta1, beta2, value, weightDecay, moments);
     }
 
     /** With another decay, a share of the weight a unit of learning rate. */
     public Config withWeightDecay(float decay) {
-      return new Config(beta1, beta2, eps, decay);
+      return new Config(beta1, beta2, eps, decay, moments);
+    }
+
+    /** With moments kept as F32 or as BF16. */
+    public Config withMoments(DType type) {
+      return new Config(beta1, beta2, eps, weightDecay, type);
     }
   }
 
@@ -56,9 +81,15 @@ public final class AdamW implements AutoCloseable {
     this.config = config;
     this.ranges = ranges(parameters, weightDecay);
     this.scope = Scope.on(parameters.device());
-    this.firstMoment = scope.full(0f, parameters.masters().shape());
-    this.secondMoment = scope.full(0f, parameters.masters().shape());
+    this.firstMoment = moment();
+    this.secondMoment = moment();
     this.one = scope.full(1f, Shape.of());
+  }
+
+  private Tensor moment() {
+    Tensor moment = scope.allocate(parameters.masters().shape(), config.moments());
+    parameters.device().kernels().pointwise().fill(moment, 0f);
+    return moment;
   }
 
   static ToDoubleFunction<Parameter> matricesDecay(float decay) {

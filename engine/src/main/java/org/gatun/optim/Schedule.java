@@ -1,5 +1,7 @@
 package org.gatun.optim;
 
+import java.util.Locale;
+
 /** A learning rate as a function of the step, counted from zero. */
 @FunctionalInterface
 public interface Schedule {
@@ -36,8 +38,33 @@ public interface Schedule {
     return step -> step < steps - decaySteps ? peak : decay.at(step - (steps - decaySteps));
   }
 
+  /** How the learning rate rises over W steps, as a share of its first one, at step t counted from zero. */
+  enum Warmup {
+    /** t / W: the first step changes nothing. */
+    FROM_ZERO,
+    /** (t + 1) / W, as llm.c: the last step of warm-up has the full rate. */
+    TO_PEAK,
+    /** (t + 1) / (W + 1), as nanoGPT: the step after warm-up is the first with the full rate. */
+    BELOW_PEAK;
+
+    /** The name in lower case, with dashes. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+  }
+
   /** Rises by equal steps to this schedule's first rate at step {@code steps - 1}, then follows it. */
   default Schedule warmedUpOver(long steps) {
-    return step -> step < steps ? at(0) * (step + 1) / steps : at(step - steps);
+    return warmedUpOver(steps, Warmup.TO_PEAK);
+  }
+
+  /** Rises by equal steps to this schedule's first rate, then follows it. */
+  default Schedule warmedUpOver(long steps, Warmup form) {
+    return step -> step >= steps ? at(step - steps) : switch (form) {
+      case FROM_ZERO -> at(0) * step / steps;
+      case TO_PEAK -> at(0) * (step + 1) / steps;
+      case BELOW_PEAK -> at(0) * (step + 1) / (steps + 1);
+    };
   }
 }

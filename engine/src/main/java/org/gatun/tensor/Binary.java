@@ -2,6 +2,7 @@ package org.gatun.tensor;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.Locale;
 import org.gatun.tensor.Kernels.Sink;
 
 /** y = op(a, b), element by element; the shapes of a and b broadcast to that of y. */
@@ -21,6 +22,11 @@ record Binary(BinaryOp op, Tensor a, Tensor b, Tensor y) implements Node {
       scope.record(new Binary(op, a, b, y));
     }
     return y;
+  }
+
+  @Override
+  public String operation() {
+    return op.name().toLowerCase(Locale.ROOT);
   }
 
   @Override

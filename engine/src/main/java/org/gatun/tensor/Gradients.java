@@ -103,6 +103,14 @@ public final class Gradients {
     hold(input, gradient, true);
   }
 
+  /** The gradient of an output is that of the same output made a second time. */
+  void move(Tensor output, Tensor again) {
+    Slot slot = slots.remove(output);
+    if (slot != null) {
+      slots.put(again, slot);
+    }
+  }
+
   /** An output's gradient has been used. */
   void done(Tensor output) {
     Slot slot = slots.remove(output);

@@ -243,6 +243,7 @@ public interface Kernels {
     /**
      * g = gradient · scale[]; p -= lr · decay · p; m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p
      * -= lr / correction1 · m / (√(v / correction2) + eps) (Loshchilov and Hutter, 2019). scale is F32 [].
+     * m and v are both F32 or both BF16; p is stepped by what they were before they were rounded.
      */
     void adamw(
         Tensor value, Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, AdamW step, List<Range> ranges);

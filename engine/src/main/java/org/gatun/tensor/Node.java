@@ -1,6 +1,7 @@
 package org.gatun.tensor;
 
 import java.util.List;
+import java.util.Locale;
 
 /**
  * One recorded operation: what went in, what came out, what was kept, and how gradients pass back.
@@ -10,6 +11,12 @@ import java.util.List;
  * Scope#record}.
  */
 public interface Node {
+  /** What the operation is called in messages. */
+  default String operation() {
+    String name = getClass().getSimpleName();
+    return name.substring(0, 1).toLowerCase(Locale.ROOT) + name.substring(1);
+  }
+
   /** The tensors a gradient may flow to. */
   List<Tensor> inputs();
 

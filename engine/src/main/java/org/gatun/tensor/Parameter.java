@@ -1,5 +1,6 @@
 package org.gatun.tensor;
 
+import java.util.function.Supplier;
 import org.gatun.tensor.Kernels.Sink;
 
 /**
@@ -13,6 +14,7 @@ public final class Parameter {
   private final long start;
   private Tensor value;
   private Tensor master;
+  private Supplier<Tensor> gradients;
   private Tensor gradient;
   private boolean gradientWritten;
 
@@ -23,9 +25,10 @@ public final class Parameter {
     this.start = start;
   }
 
-  void bind(Tensor values, Tensor masters, Tensor gradients) {
+  /** The memory of all parameters; that of the gradients is asked for when the first is needed. */
+  void bind(Tensor values, Tensor masters, Supplier<Tensor> gradients) {
+    this.gradients = gradients;
     // Of no scope: a result belongs to the step it is made in, not to the parameters.
-    gradient = gradients.slice(start, shape).seenFrom(null);
     master = masters.slice(start, shape).seenFrom(null);
     value = values.slice(start, shape).seenFrom(null);
     value.makeValueOf(this);
@@ -62,6 +65,14 @@ public final class Parameter {
     return gradient;
   }
 
+  private Tensor gradientMemory() {
+    if (gradient == null) {
+      bound(value);
+      gradient = gradients.get().slice(start, shape).seenFrom(null);
+    }
+    return gradient;
+  }
+
   private Tensor bound(Tensor tensor) {
     if (tensor == null) {
       throw new IllegalStateException(
@@ -74,7 +85,7 @@ public final class Parameter {
   Sink gradientSink() {
     boolean add = gradientWritten;
     gradientWritten = true;
-    return new Sink(gradient, add);
+    return new Sink(gradientMemory(), add);
   }
 
   void forgetGradient() {
@@ -85,7 +96,7 @@ public final class Parameter {
   void settleGradient() {
     if (!gradientWritten) {
       Sink sink = gradientSink();
-      bound(gradient).kernels().pointwise().fill(sink.into(), 0f);
+      sink.into().kernels().pointwise().fill(sink.into(), 0f);
     }
   }
 

@@ -13,7 +13,8 @@ import org.gatun.tensor.Kernels.Sink;
  * The parameters of a model under dotted names, in the order its layers asked for them. Values,
  * masters and gradients each lie in one flat buffer, which this object owns.
  *
- * <p>Layers {@link #add} their parameters first; {@link #initialize} then takes the memory.
+ * <p>Layers {@link #add} their parameters first; {@link #initialize} then takes the memory, but that of
+ * gradients only when there is one: a model that is not trained has none.
  */
 public final class Parameters implements AutoCloseable {
   /** Every parameter starts at a multiple of this: 256 bytes of the smallest type. */
@@ -134,7 +135,7 @@ public final class Parameters implements AutoCloseable {
   /** All gradients, flat, F32; those of parameters that took no part are zero. */
   public Tensor gradients() {
     registry.list.forEach(Parameter::settleGradient);
-    return registry.initialized().gradients;
+    return registry.initialized().gradients();
   }
 
   /**
@@ -194,13 +195,19 @@ public final class Parameters implements AutoCloseable {
       scope = Scope.on(device);
       Shape flat = Shape.of(Math.toIntExact(end));
       masters = scope.full(0f, flat);
-      gradients = scope.full(0f, flat);
       values = masters;
       if (precision.compute() != DType.F32) {
         values = scope.allocate(flat, precision.compute());
         device.kernels().pointwise().fill(values, 0f);
       }
-      list.forEach(parameter -> parameter.bind(values, masters, gradients));
+      list.forEach(parameter -> parameter.bind(values, masters, this::gradients));
+    }
+
+    Tensor gradients() {
+      if (gradients == null) {
+        gradients = scope.full(0f, masters.shape());
+      }
+      return gradients;
     }
 
     Registry initialized() {

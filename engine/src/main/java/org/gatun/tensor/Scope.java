@@ -2,9 +2,12 @@ package org.gatun.tensor;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Cleaner;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * Owns the tensors made while it is open and gives their memory back when it closes.
@@ -18,6 +21,7 @@ public sealed class Scope implements AutoCloseable permits Tape {
   private final Device device;
   private final Owned owned;
   private final Cleaner.Cleanable cleanable;
+  private List<Storage> taken;
 
   Scope(Device device) {
     this.device = device;
@@ -93,6 +97,9 @@ public sealed class Scope implements AutoCloseable permits Tape {
     requireOpen();
     var storage = new Storage(device.take(shape.size() * dtype.byteSize()));
     owned.storages.add(storage);
+    if (taken != null) {
+      taken.add(storage);
+    }
     return new Tensor(shape, dtype, storage, device, this);
   }
 
@@ -115,6 +122,45 @@ public sealed class Scope implements AutoCloseable permits Tape {
 
   /** Keeps an operation for the backward pass; a plain scope keeps none. */
   public void record(Node node) {}
+
+  /**
+   * Runs {@code segment} and keeps what it returns; all other memory it takes from this scope is given
+   * back. A {@link Tape} can do without it too, for it runs the segment again when it needs it.
+   */
+  public List<Tensor> recomputed(Supplier<List<Tensor>> segment) {
+    requireOpen();
+    var results = new ArrayList<Tensor>();
+    List<Storage> memory = memoryOf(() -> results.addAll(segment.get()));
+    releaseAllBut(results, memory);
+    return List.copyOf(results);
+  }
+
+  /** Runs some work and returns all memory that it took from this scope. */
+  final List<Storage> memoryOf(Runnable work) {
+    List<Storage> outer = taken;
+    List<Storage> inner = new ArrayList<>();
+    taken = inner;
+    try {
+      work.run();
+    } finally {
+      taken = outer;
+      if (outer != null) {
+        outer.addAll(inner);
+      }
+    }
+    return inner;
+  }
+
+  final void releaseAllBut(List<Tensor> results, List<Storage> memory) {
+    Set<Storage> kept = Collections.newSetFromMap(new IdentityHashMap<>());
+    results.forEach(result -> kept.add(result.storage()));
+    memory.stream().filter(storage -> !kept.contains(storage)).forEach(this::release);
+  }
+
+  /** Whether a segment is being run at present. */
+  final boolean isInSegment() {
+    return taken != null;
+  }
 
   /** Whether operations are recorded, so that a gradient may be asked for. */
   public boolean isRecording() {

@@ -1,17 +1,42 @@
 package org.gatun.tensor;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** A scope that also records, so that one call can carry gradients back to the parameters. */
 public final class Tape extends Scope {
-  private final List<Node> nodes = new ArrayList<>();
+  /** Sees every operation as it happens, and may read tensors: for finding out what went wrong. */
+  public interface Observer {
+    /** An operation was computed and recorded. */
+    void recorded(Node node);
+
+    /** An operation has passed its gradients on; those of its inputs are in {@code gradients}. */
+    void carriedBack(Node node, Gradients gradients);
+  }
+
+  private static final Observer NOBODY = new Observer() {
+    @Override
+    public void recorded(Node node) {}
+
+    @Override
+    public void carriedBack(Node node, Gradients gradients) {}
+  };
+
+  /** What a segment made: its results, the operations on the way, and all memory they took. */
+  private record Run(List<Tensor> results, List<Node> nodes, List<Storage> taken) {}
+
+  private List<Node> nodes = new ArrayList<>();
   private final Map<Parameter, Integer> pendingUses = new HashMap<>();
   private final long seed;
   private long streams;
+  private Observer observer = NOBODY;
 
   private Tape(Device device, long seed) {
     super(device);
@@ -31,6 +56,11 @@ public final class Tape extends Scope {
   /** The seed of the next random operation of this step. */
   public long nextSeed() {
     return Philox.derive(seed, streams++);
+  }
+
+  /** From here on tells {@code observer} of every operation. */
+  public void observe(Observer observer) {
+    this.observer = observer;
   }
 
   @Override
@@ -54,10 +84,81 @@ public final class Tape extends Scope {
     }
     for (Tensor input : node.inputs()) {
       input.countUse();
-      if (input.parameter() != null) {
+      // Within a segment the operations are not kept; the segment as a whole counts for them.
+      if (input.parameter() != null && !isInSegment()) {
         pendingUses.merge(input.parameter(), 1, Integer::sum);
       }
     }
+    observer.recorded(node);
+  }
+
+  /**
+   * Runs {@code segment} and keeps what it returns; all else it makes is given back at once, and made
+   * again by running it a second time when its gradients are due (Chen et al., "Training deep nets with
+   * sublinear memory cost", 2016). Gradients and random numbers are the same bits as without.
+   *
+   * <p>The segment must compute the same each time it is run. It may read any tensor made before; other
+   * tensors it makes are gone when this returns. Segments may contain segments.
+   *
+   * @throws IllegalArgumentException if it returns a tensor that it did not make
+   */
+  @Override
+  public List<Tensor> recomputed(Supplier<List<Tensor>> segment) {
+    requireOpen();
+    long stream = streams;
+    Run run = run(segment);
+    Set<Tensor> made = Collections.newSetFromMap(new IdentityHashMap<>());
+    run.nodes().forEach(node -> made.addAll(node.outputs()));
+    for (Tensor result : run.results()) {
+      if (result.isTracked() && !made.contains(result)) {
+        throw new IllegalArgumentException(
+            "recomputed: the segment returned " + result + ", which it did not make; leave it out");
+      }
+    }
+    releaseAllBut(run.results(), run.taken());
+    record(new Recomputed(this, segment, stream, inputs(run, made), run.results()));
+    return run.results();
+  }
+
+  /** What gradients of a segment flow to: tensors once, parameters as often as they were used. */
+  private static List<Tensor> inputs(Run run, Set<Tensor> made) {
+    var inputs = new ArrayList<Tensor>();
+    for (Node node : run.nodes()) {
+      for (Tensor input : node.inputs()) {
+        if (input.isTracked() && (input.parameter() != null || made.add(input))) {
+          inputs.add(input);
+        }
+      }
+    }
+    return inputs;
+  }
+
+  private Run run(Supplier<List<Tensor>> segment) {
+    List<Node> outer = nodes;
+    List<Node> inner = new ArrayList<>();
+    var results = new ArrayList<Tensor>();
+    nodes = inner;
+    try {
+      List<Storage> memory = memoryOf(() -> results.addAll(segment.get()));
+      return new Run(List.copyOf(results), inner, memory);
+    } finally {
+      nodes = outer;
+    }
+  }
+
+  /** Runs a segment again and carries the gradients of its results back through it. */
+  void recompute(Recomputed node, Gradients gradients) {
+    long now = streams;
+    streams = node.stream();
+    Run run = run(node.segment());
+    streams = now;
+    node.requireSame(run.results());
+    for (int i = 0; i < run.results().size(); i++) {
+      gradients.move(node.outputs().get(i), run.results().get(i));
+    }
+    carryBack(run.nodes(), null, gradients, _ -> {});
+    // Donated gradients live in memory of the segment and may be on their way further back.
+    run.taken().stream().filter(storage -> !storage.isHeld()).forEach(this::release);
   }
 
   /** Adds the gradient of a scalar loss to every parameter it depends on, and forgets the step. */
@@ -99,19 +200,28 @@ public final class Tape extends Scope {
     }
     var gradients = new Gradients(this);
     gradients.seed(output, gradient.contiguous());
-    for (Node node : nodes.reversed()) {
+    carryBack(nodes, output, gradients, node -> countDown(node, ready));
+    nodes.clear();
+  }
+
+  private void carryBack(List<Node> recorded, Tensor kept, Gradients gradients, Consumer<Node> passed) {
+    for (Node node : recorded.reversed()) {
       if (node.outputs().stream().anyMatch(gradients::has)) {
         node.backward(gradients);
+        observer.carriedBack(node, gradients);
       }
-      giveBack(node, output, gradients);
-      for (Tensor input : node.inputs()) {
-        if (input.parameter() != null && pendingUses.merge(input.parameter(), -1, Integer::sum) == 0) {
-          pendingUses.remove(input.parameter());
-          ready.accept(input.parameter());
-        }
+      giveBack(node, kept, gradients);
+      passed.accept(node);
+    }
+  }
+
+  private void countDown(Node node, Consumer<Parameter> ready) {
+    for (Tensor input : node.inputs()) {
+      if (input.parameter() != null && pendingUses.merge(input.parameter(), -1, Integer::sum) == 0) {
+        pendingUses.remove(input.parameter());
+        ready.accept(input.parameter());
       }
     }
-    nodes.clear();
   }
 
   private void giveBack(Node node, Tensor kept, Gradients gradients) {

@@ -2,6 +2,7 @@ package org.gatun.tensor;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.Locale;
 import org.gatun.tensor.Kernels.Sink;
 
 /** y = op(x, scalars), element by element. */
@@ -13,6 +14,11 @@ record Unary(UnaryOp op, Tensor x, float[] scalars, Tensor y) implements Node {
     y.kernels().pointwise().map(Sink.of(y), op.value(), List.of(x), scalars);
     scope.record(new Unary(op, x, scalars, y));
     return y;
+  }
+
+  @Override
+  public String operation() {
+    return op.name().toLowerCase(Locale.ROOT);
   }
 
   @Override

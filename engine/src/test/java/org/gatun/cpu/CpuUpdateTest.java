@@ -95,6 +95,29 @@ class CpuUpdateTest {
     }
   }
 
+  /** The step itself sees moments before they are rounded, so its parameters are those of F32 moments. */
+  @Test
+  void momentsInHalfTheMemoryAreThoseInF32Rounded() {
+    try (var device = new CpuDevice(2); var scope = Scope.on(device)) {
+      Tensor p = arrays.normal(scope, DType.F32, SIZE);
+      Tensor exactP = filled(scope, DType.F32, floats(p), Shape.of(SIZE));
+      Tensor g = arrays.normal(scope, DType.F32, SIZE);
+      Tensor m = arrays.normal(scope, DType.BF16, SIZE);
+      Tensor v =
+          filled(scope, DType.BF16, floats(squared(scope, arrays.normal(scope, DType.F32, SIZE))), Shape.of(SIZE));
+      Tensor exactM = filled(scope, DType.F32, floats(m), Shape.of(SIZE));
+      Tensor exactV = filled(scope, DType.F32, floats(v), Shape.of(SIZE));
+      Tensor scale = filled(scope, DType.F32, new float[]{SCALE}, Shape.of());
+      var ranges = List.of(new Range(3, 70_000, 0.1f), new Range(70_001, SIZE, 0));
+      var update = new CpuUpdate(device);
+      update.adamw(p, p, g, m, v, scale, STEP, ranges);
+      update.adamw(exactP, exactP, g, exactM, exactV, scale, STEP, ranges);
+      assertArrayEquals(floats(exactP), floats(p));
+      assertArrayEquals(floats(filled(scope, DType.BF16, floats(exactM), Shape.of(SIZE))), floats(m));
+      assertArrayEquals(floats(filled(scope, DType.BF16, floats(exactV), Shape.of(SIZE))), floats(v));
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(floats = {0, 0.9f})
   void sgdMatchesItsDefinition(float momentum) {

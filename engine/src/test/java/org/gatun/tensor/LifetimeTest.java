@@ -30,6 +30,21 @@ class LifetimeTest {
   }
 
   @Test
+  void modelThatIsNotTrainedHasNoGradients() {
+    try (var device = new CpuDevice(1); var parameters = new Parameters(device, Precision.F32)) {
+      Parameter w = parameters.add("w", Initializer.constant(1f), 1024);
+      parameters.initialize(1);
+      assertEquals(4096, device.bytesInUse());
+      try (var scope = Scope.on(device)) {
+        scope.borrow(w.value()).exp();
+      }
+      assertEquals(4096, device.bytesInUse());
+      assertEquals(0f, w.gradient().toArray()[0]);
+      assertEquals(8192, device.bytesInUse());
+    }
+  }
+
+  @Test
   void releasedTensorIsGoneAndItsMemoryUsedAgain() {
     try (var device = new CpuDevice(1); var scope = Scope.on(device)) {
       Tensor x = scope.full(1f, Shape.of(1000));

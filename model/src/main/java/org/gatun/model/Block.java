@@ -1,5 +1,6 @@
 package org.gatun.model;
 
+import java.util.List;
 import java.util.function.UnaryOperator;
 import org.gatun.nn.Dropout;
 import org.gatun.nn.LayerNorm;
@@ -45,9 +46,22 @@ final class Block {
   }
 
   /** {@code attend} maps the packed projection [B, T, 3C] to [B, T, C]. */
-  Residual forward(Residual x, LayerNorm next, UnaryOperator<Tensor> attend) {
-    x = ln2.forward(x.stream(), attention(x.normed(), attend));
-    return next.forward(x.stream(), mlp(x.normed()));
+  Residual forward(Residual x, LayerNorm next, UnaryOperator<Tensor> attend, Recompute recompute) {
+    UnaryOperator<Residual> first = in -> ln2.forward(in.stream(), attention(in.normed(), attend));
+    UnaryOperator<Residual> second = in -> next.forward(in.stream(), mlp(in.normed()));
+    return switch (recompute) {
+      case NONE -> second.apply(first.apply(x));
+      case ATTENTION_MLP -> recomputed(second, recomputed(first, x));
+      case BLOCK -> recomputed(in -> second.apply(first.apply(in)), x);
+    };
+  }
+
+  private static Residual recomputed(UnaryOperator<Residual> half, Residual x) {
+    List<Tensor> results = x.stream().scope().recomputed(() -> {
+      Residual y = half.apply(x);
+      return List.of(y.stream(), y.normed());
+    });
+    return new Residual(results.get(0), results.get(1));
   }
 
   private Tensor attention(Tensor x, UnaryOperator<Tensor> attend) {

@@ -93,7 +93,17 @@ public final class Gpt2 implements AutoCloseable {
 
   /** Tokens I32 [B, T] to logits [B, T, Vp], those of padding zero. */
   public Tensor logits(Tensor tokens) {
-    return wte.logits(forward(tokens, 0, (_, qkv) -> qkv.causalAttention(config.heads())));
+    return logits(tokens, Recompute.NONE);
+  }
+
+  private Tensor logits(Tensor tokens, Recompute recompute) {
+    // Without a backward pass there is nothing to compute again, and nothing to keep either.
+    Recompute kept = tokens.scope().isRecording() ? recompute : Recompute.BLOCK;
+    return wte.logits(forward(tokens, 0, this::attend, kept));
+  }
+
+  private Tensor attend(int layer, Tensor qkv) {
+    return qkv.causalAttention(config.heads());
   }
 
   /**
@@ -101,7 +111,12 @@ public final class Gpt2 implements AutoCloseable {
    * vocabulary without padding; {@link #IGNORED_TARGET} takes no part.
    */
   public Tensor loss(Tensor tokens, Tensor targets) {
-    return logits(tokens).crossEntropy(targets, config.vocabulary(), IGNORED_TARGET);
+    return loss(tokens, targets, Recompute.NONE);
+  }
+
+  /** As {@link #loss(Tensor, Tensor)}, with the same gradients from fewer activations kept. */
+  public Tensor loss(Tensor tokens, Tensor targets, Recompute recompute) {
+    return logits(tokens, recompute).crossEntropy(targets, config.vocabulary(), IGNORED_TARGET);
   }
 
   /**
@@ -111,14 +126,14 @@ public final class Gpt2 implements AutoCloseable {
    * @throws IllegalStateException on a tape: a cache carries no gradient
    */
   public Tensor nextLogits(Tensor tokens, KeyValueCache cache) {
-    Tensor x = forward(tokens, cache.length(), cache.begin(tokens));
+    Tensor x = forward(tokens, cache.length(), cache.begin(tokens), Recompute.NONE);
     cache.end(tokens);
     return lastLogits(x);
   }
 
   /** The logits [B, Vp] of the token after these, I32 [B, T]. */
   public Tensor nextLogits(Tensor tokens) {
-    return lastLogits(forward(tokens, 0, (_, qkv) -> qkv.causalAttention(config.heads())));
+    return lastLogits(forward(tokens, 0, this::attend, Recompute.NONE));
   }
 
   private Tensor lastLogits(Tensor x) {
@@ -134,14 +149,14 @@ public final class Gpt2 implements AutoCloseable {
   }
 
   /** The last norm's output [B, T, C] for tokens [B, T] at positions from {@code start} on. */
-  private Tensor forward(Tensor tokens, int start, Attending attending) {
+  private Tensor forward(Tensor tokens, int start, Attending attending, Recompute recompute) {
     Tensor positions = positions(tokens, start);
     Tensor embedded = wte.forward(tokens, config.vocabulary());
     Tensor x = dropout.forward(embedded.plus(wpe.forward(positions)));
     var residual = new Residual(x, norm(0).forward(x));
     for (int i = 0; i < blocks.size(); i++) {
       int layer = i;
-      residual = blocks.get(i).forward(residual, norm(i + 1), qkv -> attending.attend(layer, qkv));
+      residual = blocks.get(i).forward(residual, norm(i + 1), qkv -> attending.attend(layer, qkv), recompute);
     }
     return residual.normed();
   }

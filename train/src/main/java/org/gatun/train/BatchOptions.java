@@ -1,5 +1,6 @@
 package org.gatun.train;
 
+import org.gatun.model.Recompute;
 import picocli.CommandLine.Option;
 
 /** How many tokens make a step, and in which portions. */
@@ -10,6 +11,10 @@ final class BatchOptions {
   @Option(names = "--batch-tokens", paramLabel = "TOKENS", description = "Tokens of a step, a multiple of --micro-batch x --context; gradients of as many"
       + " micro-batches as it takes are averaged. Not given: one micro-batch.")
   Long batchTokens;
+
+  @Option(names = "--recompute", paramLabel = "none|attention-mlp|block", defaultValue = "none", description = "Activations computed a second time instead of kept: those within each half of a block, or"
+      + " within each block. Takes less memory and about a third more time; results are the same.")
+  Recompute recompute;
 
   void validate() {
     WrongUse.unlessAtLeast("--micro-batch", 1, microBatch);

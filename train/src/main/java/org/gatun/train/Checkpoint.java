@@ -28,55 +28,68 @@ final class Checkpoint {
   private static final String STEP = "step";
 
   /** Sorted, because Map.of has another order in every process, and equal runs write equal files. */
-  private static final Map<String, Function<AdamW, Tensor>> MOMENTS =
-      new TreeMap<>(Map.of(".exp_avg", AdamW::firstMoment, ".exp_avg_sq", AdamW::secondMoment));
+  private static final Map<String, Function<Moments, Tensor>> MOMENTS =
+      new TreeMap<>(Map.of(".exp_avg", Moments::first, ".exp_avg_sq", Moments::second));
+
+  /** The optimizer's flat moments after some updates. */
+  record Moments(Tensor first, Tensor second, long updates) {
+    static Moments of(AdamW adamw) {
+      return new Moments(adamw.firstMoment(), adamw.secondMoment(), adamw.steps());
+    }
+  }
 
   private Checkpoint() {}
 
   /** Writes to an empty folder; without a tokenizer, where that is null. */
-  static void write(Path folder, Gpt2 model, Tokenizer tokenizer, AdamW adamw, RunState state)
+  static void write(Path folder, Gpt2 model, Tokenizer tokenizer, Moments moments, RunState state)
       throws IOException {
+    writeModel(folder, model, tokenizer);
+    var writer = new SafetensorsWriter().metadata(STEP, Long.toString(moments.updates()));
+    for (Parameter parameter : model.parameters().all()) {
+      MOMENTS.forEach(
+          (suffix, moment) -> writer.add(parameter.name() + suffix, slice(moment.apply(moments), parameter)));
+    }
+    writer.write(folder.resolve(OPTIMIZER));
+    AtomicFile.write(folder.resolve(RunFolder.STATE), state.toJson());
+  }
+
+  /** Writes the model alone. */
+  static void writeModel(Path folder, Gpt2 model, Tokenizer tokenizer) throws IOException {
     var modelFolder = new Gpt2Folder(folder);
     if (tokenizer == null) {
       modelFolder.write(model);
     } else {
       modelFolder.write(model, tokenizer);
     }
-    var writer = new SafetensorsWriter().metadata(STEP, Long.toString(adamw.steps()));
-    for (Parameter parameter : model.parameters().all()) {
-      MOMENTS.forEach(
-          (suffix, moment) -> writer.add(parameter.name() + suffix, slice(moment.apply(adamw), parameter)));
-    }
-    writer.write(folder.resolve(OPTIMIZER));
-    AtomicFile.write(folder.resolve(RunFolder.STATE), state.toJson());
   }
 
   /**
    * Reads the moments of every parameter.
    *
-   * @throws IOException if they are not those of this model at this step
+   * @throws IOException if they are not those of this model after as many updates
    */
-  static void readMoments(Path folder, Parameters parameters, AdamW adamw, long step)
+  static void readMoments(Path folder, Parameters parameters, AdamW adamw, long updates)
       throws IOException {
+    Moments moments = Moments.of(adamw);
     Path path = folder.resolve(OPTIMIZER);
     try (var file = Safetensors.open(path)) {
       String written = file.metadata().get(STEP);
-      if (!Long.toString(step).equals(written)) {
+      if (!Long.toString(updates).equals(written)) {
         throw new MalformedFileException(
             path,
-            "of step "
+            "of "
                 + written
-                + ", but "
+                + " updates, but "
                 + RunFolder.STATE
-                + " is of step "
-                + step
+                + " is of "
+                + updates
                 + "; the files of this folder do not belong together");
       }
       Set<String> left = new HashSet<>(file.names());
       for (Parameter parameter : parameters.all()) {
         for (var moment : MOMENTS.entrySet()) {
           String name = parameter.name() + moment.getKey();
-          file.read(name, slice(moment.getValue().apply(adamw), parameter));
+          file.read(name, slice(moment.getValue().apply(moments), parameter));
           left.remove(name);
         }
       }
@@ -88,7 +101,7 @@ final class Checkpoint {
                 + " among them");
       }
     }
-    adamw.resumeAt(step);
+    adamw.resumeAt(updates);
   }
 
   private static Tensor slice(Tensor flat, Parameter parameter) {

@@ -31,6 +31,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
   TrainCommand.class,
   SampleCommand.class,
   EvalCommand.class,
+  ReplayCommand.class,
   DoctorCommand.class,
   GenerateCompletion.class
 })
@@ -92,10 +93,13 @@ public final class Main {
   /** The values of the options that decide; whatever is wrong with the rest is found later. */
   private static ParseResult lookAhead(String[] args) {
     CommandSpec spec = CommandSpec.create();
-    for (String name : List.of("--config", "--resume", "--init")) {
+    for (String name : List.of("--config", "--resume", "--init", "--out")) {
       spec.addOption(OptionSpec.builder(name).type(Path.class).build());
     }
-    spec.addOption(OptionSpec.builder("--preset").type(String.class).build());
+    for (String name : List.of("--preset", "--recipe")) {
+      spec.addOption(OptionSpec.builder(name).type(String.class).build());
+    }
+    spec.addOption(OptionSpec.builder("--fresh").type(boolean.class).build());
     var parser =
         new CommandLine(spec).setUnmatchedArgumentsAllowed(true).setOverwrittenOptionsAllowed(true);
     try {

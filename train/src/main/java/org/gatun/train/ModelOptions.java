@@ -15,6 +15,10 @@ final class ModelOptions {
       + " Default: quickstart")
   Preset preset;
 
+  @Option(names = "--recipe", paramLabel = "NAME", description = "A published run to reproduce, size and all: ${COMPLETION-CANDIDATES}. Single options"
+      + " override it.")
+  Recipe recipe;
+
   @Option(names = "--layers", paramLabel = "N", description = "Transformer blocks.")
   Integer layers;
 
@@ -81,7 +85,8 @@ final class ModelOptions {
             "vocab", existing.vocabulary(),
             "bias", existing.bias(),
             "gelu", form,
-            "preset", "a size of its own");
+            "preset", "a size of its own",
+            "recipe", "a size of its own");
     Map<String, String> asked = origins.values();
     for (String key : new TreeSet<>(has.keySet())) {
       if (origins.isChosen(key) && !asked.get(key).equals(has.get(key).toString())) {

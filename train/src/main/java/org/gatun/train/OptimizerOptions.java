@@ -2,6 +2,8 @@ package org.gatun.train;
 
 import org.gatun.optim.AdamW;
 import org.gatun.optim.Schedule;
+import org.gatun.optim.Schedule.Warmup;
+import org.gatun.tensor.Precision;
 import picocli.CommandLine.Option;
 
 /** How the weights are changed, step by step. */
@@ -29,6 +31,9 @@ final class OptimizerOptions {
   @Option(names = "--warmup-steps", paramLabel = "N", defaultValue = "0", description = "Steps over which the learning rate rises to --lr.")
   long warmupSteps;
 
+  @Option(names = "--warmup", paramLabel = "from-zero|to-peak|below-peak", defaultValue = "to-peak", description = "Learning rate of step t of W while it rises, t from 0: t/W, (t+1)/W, or (t+1)/(W+1) of --lr.")
+  Warmup warmup;
+
   @Option(names = "--schedule", paramLabel = "cosine|linear|constant|wsd", defaultValue = "cosine", description = "How the learning rate falls to --min-lr (wsd: along a line in the last fifth of the"
       + " steps).")
   Decay schedule;
@@ -45,6 +50,9 @@ final class OptimizerOptions {
   @Option(names = "--weight-decay", paramLabel = "F", defaultValue = "0.1", description = "AdamW: decay of tensors of two or more dimensions.")
   float weightDecay;
 
+  @Option(names = "--moments", paramLabel = "f32|bf16", defaultValue = "f32", description = "AdamW: type of both running means; bf16 takes half the memory, and a --beta2 of at most 0.99.")
+  Precision moments;
+
   @Option(names = "--grad-clip", paramLabel = "F", defaultValue = "1", description = "Longest gradient, by its norm over all parameters; 0 for no limit.")
   float gradClip;
 
@@ -58,6 +66,12 @@ final class OptimizerOptions {
     WrongUse.unlessWithin("--eps", Float.MIN_VALUE, Float.MAX_VALUE, eps);
     WrongUse.unlessWithin("--weight-decay", 0, Float.MAX_VALUE, weightDecay);
     WrongUse.unlessWithin("--grad-clip", 0, Float.MAX_VALUE, gradClip);
+    if (moments == Precision.BF16 && beta2 > 0.99f) {
+      throw new WrongUse(
+          "--moments bf16 with --beta2 "
+              + beta2
+              + ": means rounded to eight bits would stand still; take --beta2 0.99 or less, or --moments f32");
+    }
   }
 
   /**
@@ -89,11 +103,11 @@ final class OptimizerOptions {
           case WSD ->
               Schedule.stableDecay(lr, minLr, after, Math.min(after, (long) (WSD_DECAY * steps)));
         };
-    return warmupSteps == 0 ? decay : decay.warmedUpOver(warmupSteps);
+    return warmupSteps == 0 ? decay : decay.warmedUpOver(warmupSteps, warmup);
   }
 
   /** AdamW's constants. */
   AdamW.Config adamw() {
-    return new AdamW.Config(beta1, beta2, eps, weightDecay);
+    return new AdamW.Config(beta1, beta2, eps, weightDecay, moments.compute());
   }
 }

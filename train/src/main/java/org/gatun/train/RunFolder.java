@@ -9,6 +9,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.gatun.io.AtomicFile;
 
@@ -20,11 +22,16 @@ import org.gatun.io.AtomicFile;
  * and then renamed: a folder without that ending is complete. Only then do the run's own files
  * ({@code config.json}, {@code model.safetensors}, ...) become, one by one, further names (hard
  * links) of the newest checkpoint's; they are for others to read. A run goes on from {@code
- * checkpoints} alone.
+ * checkpoints} alone, and reads every file of one before it does, to find that it is as it was written.
+ *
+ * <p>{@code incidents/step-00000500} holds in the same way what it takes to look at a step that stood
+ * out: the model as it was before, and the batch.
  */
 final class RunFolder implements AutoCloseable {
   static final String STATE = "state.json";
   private static final String CHECKPOINTS = "checkpoints";
+  private static final String INCIDENTS = "incidents";
+  private static final int KEPT_INCIDENTS = 3;
   private static final String TEMPORARY = ".tmp";
 
   /** Writes a checkpoint's files to a folder. */
@@ -72,9 +79,7 @@ final class RunFolder implements AutoCloseable {
     if (isRun(path)) {
       throw new IOException(
           path
-              + " holds a run already; go on with it by --resume "
-              + path
-              + ", or give another --out");
+              + " holds a run already; leave --fresh out to go on with it, or give another --out");
     }
     try (Stream<Path> files = Files.list(path)) {
       if (files.anyMatch(file -> !file.toString().endsWith(TEMPORARY) && !file.endsWith(".lock"))) {
@@ -83,7 +88,8 @@ final class RunFolder implements AutoCloseable {
     }
   }
 
-  private static boolean isRun(Path path) throws IOException {
+  /** Whether a run is there, finished or not. */
+  static boolean isRun(Path path) throws IOException {
     return Files.exists(path.resolve(STATE)) || !complete(path).isEmpty();
   }
 
@@ -124,6 +130,57 @@ final class RunFolder implements AutoCloseable {
     return Files.exists(path.resolve("optimizer.safetensors")) ? path : null;
   }
 
+  /** The complete checkpoints of a run, by step. */
+  NavigableMap<Long, Path> checkpoints() throws IOException {
+    var checkpoints = new TreeMap<Long, Path>();
+    complete(path).forEach(checkpoint -> checkpoints.put(step(checkpoint), checkpoint));
+    return checkpoints;
+  }
+
+  /**
+   * Makes the checkpoint of a step the newest: removes later ones.
+   *
+   * @throws IOException if there is none of this step: names those there are
+   */
+  void returnTo(long step) throws IOException {
+    NavigableMap<Long, Path> checkpoints = checkpoints();
+    if (!checkpoints.containsKey(step)) {
+      throw new IOException(
+          "%s has no checkpoint of step %s; there are %s".formatted(path, step, checkpoints.keySet()));
+    }
+    for (Path later : checkpoints.tailMap(step, false).values()) {
+      condemn(later);
+    }
+    show(checkpoints.get(step));
+  }
+
+  /** The saved incident of a step; null if there is none. */
+  static Path incident(Path run, long step) {
+    Path incident = run.resolve(INCIDENTS).resolve(name(step));
+    return Files.isDirectory(incident) ? incident : null;
+  }
+
+  /** The steps of which an incident is saved. */
+  static List<Long> incidents(Path run) throws IOException {
+    return complete(run, INCIDENTS).stream().map(RunFolder::step).toList();
+  }
+
+  private static String name(long step) {
+    return String.format(Locale.ROOT, "step-%08d", step);
+  }
+
+  /** Moves a run's folder out of the way, to the first free name {@code path-N}, which is returned. */
+  static Path setAside(Path path) throws IOException {
+    int number = 1;
+    while (Files.exists(path.resolveSibling(path.getFileName() + "-" + number))) {
+      number++;
+    }
+    Path aside = path.resolveSibling(path.getFileName() + "-" + number);
+    new RunFolder(path).close(); // refuses while another process trains there
+    AtomicFile.rename(path, aside);
+    return aside;
+  }
+
   /** The state of the newest checkpoint of a run, or the one it began in. */
   static RunState state(Path path) throws IOException {
     requireRun(path);
@@ -133,7 +190,11 @@ final class RunFolder implements AutoCloseable {
 
   /** Complete checkpoints, oldest first. */
   private static List<Path> complete(Path path) throws IOException {
-    Path checkpoints = path.resolve(CHECKPOINTS);
+    return complete(path, CHECKPOINTS);
+  }
+
+  private static List<Path> complete(Path path, String kind) throws IOException {
+    Path checkpoints = path.resolve(kind);
     if (!Files.isDirectory(checkpoints)) {
       return List.of();
     }
@@ -155,7 +216,7 @@ final class RunFolder implements AutoCloseable {
    */
   void repair() throws IOException {
     Path checkpoints = path.resolve(CHECKPOINTS);
-    for (Path folder : List.of(path, checkpoints)) {
+    for (Path folder : List.of(path, checkpoints, path.resolve(INCIDENTS))) {
       if (!Files.isDirectory(folder)) {
         continue;
       }
@@ -172,22 +233,43 @@ final class RunFolder implements AutoCloseable {
   }
 
   /**
-   * Writes the checkpoint of a step and removes all but the newest {@code keep}.
+   * Writes the checkpoint of a step and removes earlier ones, but for the newest {@code keep} and those
+   * whose step is a multiple of {@code every}, unless that is zero.
    *
    * @throws IOException if it cannot be written; earlier checkpoints are as they were
    */
-  void checkpoint(long step, int keep, Writer writer) throws IOException {
-    Path target = path.resolve(CHECKPOINTS).resolve(String.format(Locale.ROOT, "step-%08d", step));
+  void checkpoint(long step, int keep, long every, Writer writer) throws IOException {
+    Path target = path.resolve(CHECKPOINTS).resolve(name(step));
     if (!Files.exists(target)) {
       write(target, writer);
     }
     show(target);
     List<Path> complete = complete(path);
     for (Path old : complete.subList(0, Math.max(0, complete.size() - keep))) {
-      Path condemned = old.resolveSibling(old.getFileName() + ".old" + TEMPORARY);
-      AtomicFile.rename(old, condemned);
-      delete(condemned);
+      if (every == 0 || step(old) % every != 0) {
+        condemn(old);
+      }
     }
+  }
+
+  /** Saves what it takes to look at a step that stood out; the newest few are kept. */
+  Path incident(long step, Writer writer) throws IOException {
+    Path target = path.resolve(INCIDENTS).resolve(name(step));
+    if (Files.exists(target)) {
+      condemn(target);
+    }
+    write(target, writer);
+    List<Path> all = complete(path, INCIDENTS);
+    for (Path old : all.subList(0, Math.max(0, all.size() - KEPT_INCIDENTS))) {
+      condemn(old);
+    }
+    return target;
+  }
+
+  private static void condemn(Path folder) throws IOException {
+    Path condemned = folder.resolveSibling(folder.getFileName() + ".old" + TEMPORARY);
+    AtomicFile.rename(folder, condemned);
+    delete(condemned);
   }
 
   private static void write(Path target, Writer writer) throws IOException {
@@ -196,6 +278,7 @@ final class RunFolder implements AutoCloseable {
     Files.createDirectories(unfinished);
     try {
       writer.write(unfinished);
+      Checksums.write(unfinished);
       try (Stream<Path> files = Files.list(unfinished)) {
         for (Path file : files.toList()) {
           force(file);

@@ -3,6 +3,7 @@ package org.gatun.train;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.gatun.io.Json;
@@ -10,30 +11,30 @@ import org.gatun.io.MalformedFileException;
 
 /**
  * What, beside weights and moments, a run must know to go on: all random numbers are functions of
- * the seed (an option) and of the step, so two numbers say where it is.
+ * the seed (an option) and of the step, so a few numbers say where it is. None of them depends on how
+ * a step is cut into micro-batches.
  *
- * @param step optimizer steps taken
+ * @param step steps taken, counting those whose update was left out
+ * @param updates updates of the optimizer
  * @param dataPosition windows taken from the data
- * @param dataHash {@link Tokens#sha256} of the training data
- * @param options every option of the run as text, by name without dashes
- * @param versions what wrote it
  */
 record RunState(
-    long step,
-    long dataPosition,
-    String dataHash,
-    Map<String, String> options,
-    Map<String, String> versions) {
-  private static final long FORMAT = 1;
+    long step, long updates, long dataPosition, SpikeGuard.State guard, Provenance provenance) {
+  private static final long FORMAT = 2;
 
-  RunState {
-    options = Map.copyOf(options);
-    versions = Map.copyOf(versions);
+  /** A run that is about to begin. */
+  static RunState begin(Provenance provenance) {
+    return new RunState(0, 0, 0, SpikeGuard.State.NOTHING, provenance);
   }
 
-  /** The same run later. */
-  RunState at(long newStep, long newPosition) {
-    return new RunState(newStep, newPosition, dataHash, options, versions);
+  /** The same place in the run, in other surroundings. */
+  RunState with(Provenance other) {
+    return new RunState(step, updates, dataPosition, guard, other);
+  }
+
+  /** The run's options as text, by name without dashes. */
+  Map<String, String> options() {
+    return provenance.options();
   }
 
   /** As JSON. */
@@ -41,10 +42,16 @@ record RunState(
     var json = new LinkedHashMap<String, Object>();
     json.put("gatun_run", FORMAT);
     json.put("step", step);
+    json.put("updates", updates);
     json.put("data_position", dataPosition);
-    json.put("data_sha256", dataHash);
-    json.put("options", new TreeMap<>(options));
-    json.put("versions", new TreeMap<>(versions));
+    json.put("data_sha256", provenance.dataHash());
+    json.put("data_manifest_sha256", provenance.manifestHash());
+    json.put("command", provenance.command());
+    json.put("options", new TreeMap<>(provenance.options()));
+    json.put("versions", new TreeMap<>(provenance.versions()));
+    json.put("skipped_in_a_row", guard.skipped());
+    json.put("recent_losses", guard.losses());
+    json.put("recent_gradient_norms", guard.norms());
     return Json.text(json);
   }
 
@@ -68,18 +75,50 @@ record RunState(
               + FORMAT
               + "; use the version that wrote it");
     }
-    if (json.get("step") instanceof Long step
-        && step >= 0
-        && json.get("data_position") instanceof Long position
-        && position >= 0
-        && json.get("data_sha256") instanceof String hash
-        && json.get("options") instanceof Map<?, ?> options
-        && json.get("versions") instanceof Map<?, ?> versions) {
-      return new RunState(step, position, hash, strings(options), strings(versions));
+    try {
+      var guard =
+          new SpikeGuard.State(
+              floats(json, "recent_losses"),
+              floats(json, "recent_gradient_norms"),
+              Math.toIntExact(number(json, "skipped_in_a_row")));
+      List<?> command = get(json, "command", List.class);
+      var provenance =
+          new Provenance(
+              command.stream().map(String::valueOf).toList(),
+              strings(get(json, "options", Map.class)),
+              get(json, "data_sha256", String.class),
+              get(json, "data_manifest_sha256", String.class),
+              strings(get(json, "versions", Map.class)));
+      return new RunState(
+          number(json, "step"), number(json, "updates"), number(json, "data_position"), guard, provenance);
+    } catch (IllegalArgumentException | ArithmeticException e) {
+      throw new MalformedFileException(file, e.getMessage());
     }
-    throw new MalformedFileException(
-        file,
-        "step, data_position, data_sha256, options or versions is missing or of the wrong kind");
+  }
+
+  private static <T> T get(Map<String, Object> json, String key, Class<T> type) {
+    if (!type.isInstance(json.get(key))) {
+      throw new IllegalArgumentException(key + " is missing or of the wrong kind");
+    }
+    return type.cast(json.get(key));
+  }
+
+  private static long number(Map<String, Object> json, String key) {
+    long value = get(json, key, Long.class);
+    if (value < 0) {
+      throw new IllegalArgumentException(key + " is " + value + ", expected zero or more");
+    }
+    return value;
+  }
+
+  private static List<Float> floats(Map<String, Object> json, String key) {
+    List<?> values = get(json, key, List.class);
+    return values.stream().map(value -> {
+      if (value instanceof Number number) {
+        return number.floatValue();
+      }
+      throw new IllegalArgumentException(key + " holds something other than numbers");
+    }).toList();
   }
 
   private static Map<String, String> strings(Map<?, ?> map) {

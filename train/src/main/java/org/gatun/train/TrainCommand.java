@@ -5,11 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
-import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Config;
@@ -17,6 +17,7 @@ import org.gatun.model.Gpt2Folder;
 import org.gatun.model.Tokenizer;
 import org.gatun.tensor.Device;
 import org.gatun.tensor.Parameters;
+import org.gatun.tensor.Shape;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,13 +31,14 @@ import picocli.CommandLine.Spec;
   "Without any option: a small model on the Java sources of this JDK, on the CPU, for about two"
       + " minutes; then it writes a sample.",
   "On your own text: @|bold gatun train --data FILE|@. From existing weights: @|bold --init"
-      + " DIR|@. After an interruption: @|bold --resume DIR|@.",
+      + " DIR|@. A published run: @|bold --recipe NAME|@. After an interruption: the same command again, if it"
+      + " named a folder by @|bold --out|@, or @|bold --resume DIR|@.",
   ""
 }, footer = {
   "",
   "The run's folder is a Hugging Face GPT-2 folder with, beside it, optimizer.safetensors and"
       + " state.json (to go on),",
-  "metrics.csv (one row a step), train.log, and checkpoints/."
+  "metrics.csv (one row a step), train.log, checkpoints/, and incidents/ for gatun replay."
 })
 final class TrainCommand implements Callable<Integer> {
   /** What a run may change when it is taken up again; all else is part of what makes its result. */
@@ -53,11 +55,28 @@ final class TrainCommand implements Callable<Integer> {
           "eval-tokens",
           "checkpoint-interval",
           "keep-checkpoints",
+          "keep-every",
+          "checkpoint-write",
+          "memory-check",
+          "micro-batch",
+          "recompute",
+          "on-spike",
+          "spike-z",
+          "spike-window",
           "sample-interval",
           "sample-tokens",
           "sample-prompt",
           "log-interval",
-          "resume");
+          "fresh",
+          "out",
+          "resume",
+          "resume-step");
+
+  /** Options that say what is to be done now, and are no part of a run. */
+  private static final Set<String> OF_THE_MOMENT = Set.of("out", "resume", "resume-step", "fresh", "max-minutes");
+
+  /** For an estimate before the data is read: bytes, or the characters of a text. */
+  private static final int LARGEST_SMALL_VOCABULARY = 256;
 
   @Mixin
   DataOptions data;
@@ -72,6 +91,9 @@ final class TrainCommand implements Callable<Integer> {
   OptimizerOptions optimizer;
 
   @Mixin
+  SpikeOptions spikes;
+
+  @Mixin
   RunOptions run;
 
   @Mixin
@@ -84,23 +106,43 @@ final class TrainCommand implements Callable<Integer> {
   CommandSpec spec;
 
   private Origins origins;
+  private Path continued;
   private RunState resumed;
 
   /** Adds what values come from when neither command line, environment nor file have them. */
   void useOrigins(Origins given, ParseResult first) throws IOException {
     origins = given;
-    Path resume = path(first, "resume");
-    if (resume != null) {
-      resumed = RunFolder.state(resume);
-      origins.addWeaker(resume.toString(), resumed.options());
+    continued = continued(first);
+    if (continued != null) {
+      resumed = RunFolder.state(continued);
+      origins.addWeaker(continued.toString(), resumed.options());
       return;
     }
     String preset = first.matchedOptionValue("--preset", origins.lookUp("preset"));
-    if (preset == null && path(first, "init") != null) {
-      return;
+    String recipe = first.matchedOptionValue("--recipe", origins.lookUp("recipe"));
+    if (recipe != null) {
+      if (preset != null) {
+        throw new WrongUse(
+            "--preset %s contradicts --recipe %s, which has a size of its own; leave one out"
+                .formatted(preset, recipe));
+      }
+      Recipe chosen = Recipe.named(recipe);
+      origins.addWeaker("recipe " + chosen, chosen.options());
+    } else if (preset != null || path(first, "init") == null) {
+      Preset chosen = Preset.named(preset == null ? Preset.QUICKSTART.toString() : preset);
+      origins.addWeaker("preset " + chosen, chosen.options());
     }
-    Preset chosen = Preset.named(preset == null ? Preset.QUICKSTART.toString() : preset);
-    origins.addWeaker("preset " + chosen, chosen.options());
+  }
+
+  /** The folder of the run that is taken up again; null for a new one. */
+  private Path continued(ParseResult first) throws IOException {
+    Path resume = path(first, "resume");
+    Path out = path(first, "out");
+    boolean fresh = first.matchedOptionValue("--fresh", Boolean.parseBoolean(origins.lookUp("fresh")));
+    if (resume != null || out == null || fresh || !Files.isDirectory(out)) {
+      return resume;
+    }
+    return RunFolder.isRun(out) ? out : null;
   }
 
   private Path path(ParseResult first, String key) {
@@ -114,6 +156,7 @@ final class TrainCommand implements Callable<Integer> {
     model.validate();
     batch.validate();
     optimizer.validate();
+    spikes.validate();
     run.validate();
     deviceOptions.validate();
     optimizer.validateTogether(origins);
@@ -122,9 +165,10 @@ final class TrainCommand implements Callable<Integer> {
     }
     if (config.printConfig) {
       origins.print(spec.commandLine().getOut());
+      printMemory();
       return 0;
     }
-    if (run.resume == null) {
+    if (continued == null) {
       start();
     } else {
       resume();
@@ -132,9 +176,44 @@ final class TrainCommand implements Callable<Integer> {
     return 0;
   }
 
+  /** What the run would take; a vocabulary that only the data knows is taken from the tokenizer. */
+  private void printMemory() throws IOException {
+    int vocabulary =
+        model.vocab != null
+            ? model.vocab
+            : "gpt2".equals(data.tokenizer) ? Gpt2Config.GPT2_VOCABULARY : LARGEST_SMALL_VOCABULARY;
+    Gpt2Config existing = existing();
+    Gpt2Config size = existing == null ? model.configuration(vocabulary) : existing;
+    MemoryEstimate estimate = MemoryEstimate.of(memoryPlan(size, context(size)));
+    spec.commandLine().getOut().println("memory with " + size.vocabulary() + " tokens: " + estimate);
+    spec.commandLine().getOut().flush();
+  }
+
+  private MemoryEstimate.Plan memoryPlan(Gpt2Config size, int context) {
+    return new MemoryEstimate.Plan(
+        size.withDropout(model.dropout),
+        model.precision,
+        optimizer.adamw(),
+        Shape.of(batch.microBatch, context),
+        batch.recompute,
+        run.checkpointWrite == RunOptions.Write.ASYNC);
+  }
+
+  /** Before anything is made: whether the run can be held in memory. */
+  private MemoryEstimate requireMemory(Gpt2Config size, int context) {
+    MemoryEstimate.Plan plan = memoryPlan(size, context);
+    return run.memoryCheck
+        ? MemoryEstimate.requireFit(plan, new MachineMemory().available())
+        : MemoryEstimate.of(plan);
+  }
+
   // A new run.
 
   private void start() throws IOException {
+    if (run.resumeStep != null) {
+      throw new WrongUse(
+          "--resume-step " + run.resumeStep + " takes a run to resume; name it by --resume or --out");
+    }
     Gpt2Config existing = existing();
     if (existing != null) {
       model.requireAgreement(existing, origins);
@@ -143,11 +222,16 @@ final class TrainCommand implements Callable<Integer> {
     batch.microSteps(context);
     Corpus corpus = corpus(existing);
     corpus.requireWindow(context);
-    var state = new RunState(0, 0, corpus.train().sha256(), options(), Versions.all());
+    MemoryEstimate memory =
+        requireMemory(existing == null ? model.configuration(corpus.vocabulary()) : existing, context);
+    if (run.fresh && run.out != null && Files.isDirectory(run.out) && RunFolder.isRun(run.out)) {
+      System.out.println(run.out + " held a run, which is now " + RunFolder.setAside(run.out));
+    }
     try (Device device = deviceOptions.open();
         Gpt2 gpt2 = initial(device, existing, corpus.vocabulary())) {
+      RunState state = RunState.begin(provenance(corpus, context, device));
       try (RunFolder folder = RunFolder.create(out(), state)) {
-        train(gpt2, corpus, context, folder, state);
+        train(gpt2, corpus, context, folder, state, memory);
       }
     }
   }
@@ -198,21 +282,44 @@ final class TrainCommand implements Callable<Integer> {
     return folder;
   }
 
-  /** Every option as text, but for those that say where a run is. */
-  private Map<String, String> options() {
+  /** Without reference to how a step is cut: the tokens of a step are named, whoever chose them. */
+  private Provenance provenance(Corpus corpus, int context, Device device) throws IOException {
     var options = new TreeMap<>(origins.values());
-    options.keySet().removeAll(Arrays.asList("out", "resume"));
-    return options;
+    options.keySet().removeAll(OF_THE_MOMENT);
+    options.put(
+        "batch-tokens", Long.toString((long) batch.microBatch * context * batch.microSteps(context)));
+    var versions = new TreeMap<>(Versions.all());
+    versions.put("device", device.name());
+    return new Provenance(
+        spec.root().commandLine().getParseResult().originalArgs(),
+        options,
+        corpus.train().sha256(),
+        manifestHash(),
+        versions);
+  }
+
+  private String manifestHash() throws IOException {
+    if (data.data == null) {
+      return "";
+    }
+    Path manifest =
+        Files.isDirectory(data.data)
+            ? data.data.resolve("manifest.json")
+            : data.data.resolveSibling("manifest.json");
+    return Files.exists(manifest) ? Checksums.sha256(manifest) : "";
   }
 
   // An earlier run.
 
   private void resume() throws IOException {
     requireSameRun();
-    try (RunFolder folder = RunFolder.open(run.resume)) {
+    try (RunFolder folder = RunFolder.open(continued)) {
       folder.repair();
+      if (run.resumeStep != null) {
+        folder.returnTo(run.resumeStep);
+      }
       // Read again: another process may have gone on until the folder was ours.
-      resumed = RunFolder.state(run.resume);
+      resumed = RunFolder.state(continued);
       resume(folder, folder.newest());
     }
   }
@@ -221,17 +328,40 @@ final class TrainCommand implements Callable<Integer> {
     if (newest == null) {
       Gpt2Config existing = existing();
       Corpus corpus = requireSame(corpus(existing));
+      Gpt2Config size = existing == null ? model.configuration(corpus.vocabulary()) : existing;
+      MemoryEstimate memory = requireMemory(size, context(size));
       try (Device device = deviceOptions.open();
           Gpt2 gpt2 = initial(device, existing, corpus.vocabulary())) {
-        train(gpt2, corpus, context(gpt2.config()), folder, state(0, 0));
+        int context = context(gpt2.config());
+        RunState state = RunState.begin(provenance(corpus, context, device));
+        train(gpt2, corpus, context, folder, state, memory);
       }
       return;
     }
+    verify(folder, newest);
     Gpt2Config saved = new Gpt2Folder(newest).config();
     Corpus corpus = requireSame(Corpus.open(data, tokenizerOf(newest), saved.vocabulary()));
+    MemoryEstimate memory = requireMemory(saved, context(saved));
     try (Device device = deviceOptions.open();
         Gpt2 gpt2 = Gpt2.load(newest, saved.withDropout(model.dropout), device, model.precision)) {
-      train(gpt2, corpus, context(saved), folder, state(resumed.step(), resumed.dataPosition()));
+      RunState state = resumed.with(provenance(corpus, context(saved), device));
+      train(gpt2, corpus, context(saved), folder, state, memory);
+    }
+  }
+
+  /** An earlier checkpoint is taken on request only: going on from it is another run. */
+  private void verify(RunFolder folder, Path newest) throws IOException {
+    try {
+      Checksums.verify(newest);
+    } catch (IOException e) {
+      var earlier = new TreeSet<>(folder.checkpoints().keySet());
+      earlier.remove(resumed.step());
+      throw new IOException(
+          e.getMessage()
+              + (earlier.isEmpty()
+                  ? "; there is no other checkpoint, so put the file back or begin a new run with --fresh"
+                  : "; go on from the checkpoint before it with --resume-step " + earlier.last()),
+          e);
     }
   }
 
@@ -239,45 +369,44 @@ final class TrainCommand implements Callable<Integer> {
     return model.context == null ? saved.context() : model.context;
   }
 
-  private RunState state(long step, long position) {
-    return new RunState(step, position, resumed.dataHash(), options(), Versions.all());
-  }
-
   private void requireSameRun() {
-    if (origins.isChosen("out")) {
+    if (run.resume != null && (origins.isChosen("out") || run.fresh)) {
       throw new WrongUse(
-          "--out contradicts --resume: a run goes on in its own folder; leave --out away");
+          "--%s contradicts --resume: a run goes on in its own folder; leave it out"
+              .formatted(run.fresh ? "fresh" : "out"));
     }
     Map<String, String> values = origins.values();
     for (String key : values.keySet()) {
       String before = resumed.options().get(key);
       if (origins.isChosen(key) && !MAY_CHANGE.contains(key) && !values.get(key).equals(before)) {
         throw new WrongUse(
-            ("--%s %s contradicts --resume %s, a run with %s;"
-                + " leave it out, or begin a new run with --init %s")
+            ("--%s %s contradicts --%s %s, a run with %s; leave it out, begin anew with --fresh,"
+                + " or begin another run from its weights with --init %s")
                 .formatted(
                     key,
                     values.get(key),
-                    run.resume,
+                    run.resume == null ? "out" : "resume",
+                    continued,
                     before == null ? "no --" + key : "--" + key + " " + before,
-                    run.resume));
+                    continued));
       }
     }
   }
 
   private Corpus requireSame(Corpus corpus) throws IOException {
-    if (!corpus.train().sha256().equals(resumed.dataHash())) {
+    if (!corpus.train().sha256().equals(resumed.provenance().dataHash())) {
       throw new IOException(
           ("%s is not the data that %s was trained on: it has changed since;"
               + " put it back, or begin a new run with --init %s")
-              .formatted(corpus.train().name(), run.resume, run.resume));
+              .formatted(corpus.train().name(), continued, continued));
     }
     return corpus;
   }
 
   // Both.
 
-  private void train(Gpt2 gpt2, Corpus corpus, int context, RunFolder folder, RunState state)
+  private void train(
+      Gpt2 gpt2, Corpus corpus, int context, RunFolder folder, RunState state, MemoryEstimate memory)
       throws IOException {
     if (corpus.tokenizer() != null) {
       corpus.tokenizer().encode(run.samplePrompt); // not after hours of training
@@ -289,8 +418,10 @@ final class TrainCommand implements Callable<Integer> {
             batch,
             optimizer,
             run,
+            spikes,
             context,
-            data.sampling == DataOptions.Order.SHUFFLED);
+            data.sampling == DataOptions.Order.SHUFFLED,
+            memory);
     try (var stop = new StopSignal();
         var trainer = new Trainer(job, folder, state, stop)) {
       try {

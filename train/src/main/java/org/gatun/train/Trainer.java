@@ -2,8 +2,12 @@ package org.gatun.train;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import org.gatun.model.Gpt2;
+import org.gatun.model.Gpt2Folder;
 import org.gatun.model.Sampling;
 import org.gatun.optim.Schedule;
 import org.gatun.tensor.Philox;
@@ -24,18 +28,29 @@ final class Trainer implements AutoCloseable {
       BatchOptions batch,
       OptimizerOptions optimizer,
       RunOptions run,
+      SpikeOptions spikes,
       int context,
-      boolean shuffled) {}
+      boolean shuffled,
+      MemoryEstimate memory) {}
+
+  /** Times a run goes back before it gives up: whatever is wrong, other data did not help. */
+  private static final int MOST_REWINDS = 10;
 
   private final Job job;
   private final RunFolder folder;
-  private final RunState begin;
+  private final Provenance provenance;
   private final TrainStep trainStep;
+  private final CheckpointWriter writer;
   private final WindowOrder order;
+  private final SpikeGuard guard;
   private final StopSignal stop;
   private final Schedule learningRate;
+  private final long begin;
+  private Metrics metrics;
   private long step;
+  private long position;
   private long savedStep = -1;
+  private int rewinds;
 
   /**
    * Ready to go on from a state; weights are in the model, moments come from the folder's newest
@@ -44,26 +59,36 @@ final class Trainer implements AutoCloseable {
   Trainer(Job job, RunFolder folder, RunState state, StopSignal stop) throws IOException {
     this.job = job;
     this.folder = folder;
-    this.begin = state;
+    this.provenance = state.provenance();
     this.stop = stop;
     long tokens = job.corpus().train().size();
     this.order =
         job.shuffled()
             ? WindowOrder.shuffled(tokens, job.context(), job.run().seed)
-            : WindowOrder.sequential(tokens, job.context(), job.batch().microBatch);
+            : WindowOrder.sequential(tokens, job.context(), 1);
     this.learningRate = job.optimizer().learningRate();
-    this.trainStep =
-        new TrainStep(
-            job.model(),
-            job.optimizer(),
-            Shape.of(job.batch().microBatch, job.context()),
-            job.batch().microSteps(job.context()),
-            job.run().seed);
+    this.trainStep = new TrainStep(job.model(), job.optimizer(), plan(job));
+    this.writer =
+        new CheckpointWriter(
+            folder, job.run(), job.model(), trainStep.adamw(), job.corpus().tokenizer());
+    this.guard = new SpikeGuard(job.spikes(), state.guard());
+    this.begin = state.step();
     this.step = state.step();
+    this.position = state.dataPosition();
     if (step > 0) {
-      Checkpoint.readMoments(folder.newest(), job.model().parameters(), trainStep.adamw(), step);
+      Checkpoint.readMoments(
+          folder.newest(), job.model().parameters(), trainStep.adamw(), state.updates());
       savedStep = step;
     }
+  }
+
+  private static TrainStep.Plan plan(Job job) {
+    BatchOptions batch = job.batch();
+    return new TrainStep.Plan(
+        Shape.of(batch.microBatch, job.context()),
+        batch.microSteps(job.context()),
+        batch.recompute,
+        job.run().seed);
   }
 
   /**
@@ -76,6 +101,7 @@ final class Trainer implements AutoCloseable {
       if (savedStep != step) {
         checkpoint();
       }
+      writer.await();
       if (stop.requested()) {
         log.line(
             "stopped after step " + step + "; go on with: gatun train --resume " + folder.path());
@@ -106,6 +132,7 @@ final class Trainer implements AutoCloseable {
           "no validation data: val_loss is measured on the beginning of the training data;"
               + " --val-data gives other data");
     }
+    log.line("memory: " + job.memory());
     log.line((step > 0 ? "going on after step " + step + " in " : "writing to ") + folder.path());
   }
 
@@ -115,7 +142,6 @@ final class Trainer implements AutoCloseable {
         options.maxMinutes == null
             ? Long.MAX_VALUE
             : System.nanoTime() + (long) (options.maxMinutes * 60e9);
-    long position = begin.dataPosition();
     var plan =
         new Batches.Plan(
             job.corpus().train(),
@@ -123,48 +149,122 @@ final class Trainer implements AutoCloseable {
             order,
             job.batch().microBatch,
             job.context());
-    try (var metrics = Metrics.open(folder, step);
-        var batches = new Batches(plan, position)) {
+    metrics = Metrics.open(folder, step);
+    try (var batches = new Batches(plan, position)) {
       while (step < job.optimizer().steps && !stop.requested() && System.nanoTime() < deadline) {
-        StepResult result = step(batches);
-        metrics.add(result);
-        log.step(result);
-        requireFinite(result);
-        between(log);
+        writer.check();
+        if (step(batches, log)) {
+          between(log);
+        }
       }
+    } finally {
+      metrics.close();
     }
   }
 
-  private StepResult step(Batches batches) {
+  /** Takes a step; false if the run went back instead. */
+  private boolean step(Batches batches, StepLog log) throws IOException {
     long start = System.nanoTime();
     float rate = learningRate.at(step);
-    TrainStep.Outcome outcome = trainStep.run(batches, step, rate);
+    var micro = new ArrayList<Batch>();
+    TrainStep.Outcome outcome =
+        trainStep.gradients(
+            () -> {
+              micro.add(batches.next());
+              return micro.getLast();
+            },
+            step);
+    position += trainStep.plan().tokens() / job.context();
+    String reason = guard.judge(outcome);
+    if (reason != null && !goesOn(reason, outcome, micro, log)) {
+      rewind(log);
+      return false;
+    }
+    if (reason == null || job.spikes().onSpike == SpikeOptions.Action.LOG) {
+      trainStep.update(rate);
+      guard.taken(outcome);
+    }
     step++;
     double millis = (System.nanoTime() - start) / 1e6;
-    return new StepResult(
-        step,
-        step * trainStep.tokens(),
-        outcome.loss(),
-        rate,
-        outcome.gradientNorm(),
-        trainStep.tokens(),
-        millis);
+    long tokens = trainStep.plan().tokens();
+    var result =
+        new StepResult(
+            step, step * tokens, outcome.loss(), rate, outcome.gradientNorm(), tokens, millis);
+    metrics.add(result);
+    log.step(result);
+    return true;
   }
 
-  private void requireFinite(StepResult result) {
-    if (!Float.isFinite(result.loss()) || !Float.isFinite(result.gradientNorm())) {
-      throw new IllegalStateException(
-          ("step %s: loss %s, gradient norm %s; training has diverged. Start again with a smaller"
-              + " --lr or more --warmup-steps; the newest checkpoint is of step %s")
-              .formatted(step, result.loss(), result.gradientNorm(), Math.max(0, savedStep)));
+  /** Saves a step that stands out and does what is to be done with it; false if that is to go back. */
+  private boolean goesOn(
+      String reason, TrainStep.Outcome outcome, List<Batch> micro, StepLog log) throws IOException {
+    long number = step + 1;
+    String found = outcome.isFinite() ? null : trainStep.trace(micro, step);
+    String sentence = "step " + number + ": " + reason + (found == null ? "" : "; " + found);
+    var incident = Incident.of(number, sentence, outcome, provenance.options());
+    folder.incident(
+        number,
+        path -> {
+          Checkpoint.writeModel(path, job.model(), job.corpus().tokenizer());
+          incident.write(path, micro, trainStep.plan().shape());
+        });
+    String replay = "gatun replay --run " + folder.path() + " --step " + number;
+    switch (job.spikes().onSpike) {
+      case LOG -> {
+        if (!outcome.isFinite()) {
+          throw new IllegalStateException(
+              ("%s. Training has diverged: start again with a smaller --lr or more --warmup-steps, or go on"
+                  + " with --on-spike skip or rewind; look at the step with: %s")
+                  .formatted(sentence, replay));
+        }
+        log.line(sentence + "; see: " + replay);
+      }
+      case SKIP -> {
+        trainStep.discard();
+        log.line(sentence + "; its update is left out; see: " + replay);
+        if (!guard.skipped()) {
+          throw new IllegalStateException(
+              "%s, as %s steps before it: leaving them out does not help; start again with a smaller --lr"
+                  .formatted(sentence, SpikeGuard.MOST_IN_A_ROW - 1));
+        }
+      }
+      case REWIND -> {
+        trainStep.discard();
+        log.line(sentence + "; see: " + replay);
+        return false;
+      }
     }
+    return true;
+  }
+
+  /** Back to the newest checkpoint, and on with the data that comes next. */
+  private void rewind(StepLog log) throws IOException {
+    writer.await();
+    Path newest = folder.newest();
+    if (newest == null || ++rewinds > MOST_REWINDS) {
+      throw new IllegalStateException(
+          newest == null
+              ? "there is no checkpoint yet to go back to; take a smaller --checkpoint-interval, or --on-spike skip"
+              : "going back " + MOST_REWINDS + " times did not help; start again with a smaller --lr");
+    }
+    Checksums.verify(newest);
+    RunState saved = RunState.read(newest.resolve(RunFolder.STATE));
+    new Gpt2Folder(newest).readInto(job.model());
+    Checkpoint.readMoments(
+        newest, job.model().parameters(), trainStep.adamw(), saved.updates());
+    guard.restore(saved.guard());
+    step = saved.step();
+    savedStep = step;
+    metrics.close();
+    metrics = Metrics.open(folder, step);
+    log.line("back to step " + step + ", on with other data");
   }
 
   /** What is due after a step. */
   private void between(StepLog log) throws IOException {
     RunOptions options = job.run();
     boolean evaluates = isDue(options.evalInterval) && step < job.optimizer().steps;
-    if (step == begin.step() + MEASURED_AFTER || evaluates) {
+    if (step == begin + MEASURED_AFTER || evaluates) {
       log.measured(
           PeakMeter.measure(job.model().parameters().device()),
           job.model().config().causalFlopsPerToken(job.context()));
@@ -208,22 +308,8 @@ final class Trainer implements AutoCloseable {
   }
 
   private void checkpoint() throws IOException {
-    var state =
-        begin.at(
-            step,
-            begin.dataPosition() + (step - begin.step()) * (trainStep.tokens() / job.context()));
-    try {
-      folder.checkpoint(
-          step,
-          job.run().keepCheckpoints,
-          path -> Checkpoint.write(
-              path, job.model(), job.corpus().tokenizer(), trainStep.adamw(), state));
-    } catch (IOException e) {
-      throw new IOException(
-          "the checkpoint of step %s could not be written to %s: %s; earlier ones are as they were"
-              .formatted(step, folder.path(), Sentences.of(e)),
-          e);
-    }
+    writer.write(
+        new RunState(step, trainStep.adamw().steps(), position, guard.state(), provenance));
     savedStep = step;
   }
 
@@ -241,6 +327,7 @@ final class Trainer implements AutoCloseable {
 
   @Override
   public void close() {
+    writer.close();
     trainStep.close();
   }
 }

@@ -1,6 +1,11 @@
 package org.gatun.train;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
+import java.util.stream.Stream;
 import picocli.CommandLine.IVersionProvider;
 
 /** What is running: this program and what it runs on. */
@@ -19,7 +24,23 @@ final class Versions implements IVersionProvider {
         "java",
         Runtime.version().toString(),
         "os",
-        System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+        System.getProperty("os.name") + " " + System.getProperty("os.arch"),
+        "processor",
+        processor());
+  }
+
+  /** The processor's name as the system knows it. */
+  private static String processor() {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+      return lines
+          .filter(line -> line.startsWith("model name"))
+          .map(line -> line.replaceFirst("[^:]*:\\s*", ""))
+          .findFirst()
+          .orElse(System.getProperty("os.arch"));
+    } catch (IOException | UncheckedIOException e) {
+      String name = System.getenv("PROCESSOR_IDENTIFIER"); // Windows
+      return name == null ? System.getProperty("os.arch") : name;
+    }
   }
 
   @Override

@@ -147,9 +147,7 @@ class BadInputTest {
   void folderThatHoldsARun() {
     model();
     assertAnswer(
-        Cli.train("--data", text, "--out", out),
-        1,
-        "holds a run already; go on with it by --resume");
+        Cli.train("--data", text, "--out", out, "--heads", 4), 2, "--heads 4 contradicts --out");
   }
 
   @Test
@@ -240,7 +238,10 @@ class BadInputTest {
     Path run = model();
     Path checkpoint = run.resolve("checkpoints/step-00000001/state.json");
     Files.writeString(
-        checkpoint, Files.readString(checkpoint).replaceFirst("\"step\" : 1", "\"step\" : 2"));
+        checkpoint, Files.readString(checkpoint).replaceFirst("\"updates\" : 1", "\"updates\" : 2"));
+    assertAnswer(Cli.run("train", "--resume", run, "--steps", 3), 1, "state.json: damaged");
+    Files.delete(checkpoint.resolveSibling(Checksums.NAME));
+    Checksums.write(checkpoint.getParent());
     assertAnswer(Cli.run("train", "--resume", run, "--steps", 3), 1, "do not belong together");
   }
 
@@ -272,6 +273,16 @@ class BadInputTest {
     "--vocab 100|--vocab 100 is less than the 256 tokens of --tokenizer byte",
     "--device tpu|--device tpu: there are cpu and cuda[:N]",
     "--threads 0|--threads 0: must be at least 1",
+    "--keep-every -1|--keep-every -1: must be at least 0",
+    "--recipe nanogpt|--recipe nanogpt: did you mean nanogpt-owt?",
+    "--recipe repgpt --preset gpt2|--preset gpt2 contradicts --recipe repgpt",
+    "--recompute all|expected one of",
+    "--warmup zero|expected one of",
+    "--moments bf16 --beta2 0.999|take --beta2 0.99 or less, or --moments f32",
+    "--on-spike stop|expected one of",
+    "--spike-window 1|--spike-window 1: must be at least 2",
+    "--spike-z -1|--spike-z -1: must be at least 0",
+    "--resume-step 5|--resume-step 5 takes a run to resume; name it by --resume or --out",
     "--keep-checkpoints 0|--keep-checkpoints 0: must be at least 1",
   })
   void wrongOption(String options, String sentence) {

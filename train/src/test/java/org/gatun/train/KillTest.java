@@ -20,7 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A run ends at any moment and goes on as if it had not. */
 class KillTest {
-  private static final int KILLS = 20;
+  /** More of them: mvn test -Dtest=KillTest -Dgatun.kills=50. */
+  private static final int KILLS = Integer.getInteger("gatun.kills", 10);
+
   private static final int PATIENCE_SECONDS = 120;
 
   @TempDir
@@ -39,7 +41,13 @@ class KillTest {
           "--checkpoint-interval",
           7,
           "--dropout",
-          0.1
+          0.1,
+          "--on-spike",
+          "skip",
+          "--spike-z",
+          2,
+          "--spike-window",
+          16
         };
   }
 
@@ -60,8 +68,7 @@ class KillTest {
       Path killed = folder.resolve("killed" + run);
       boolean finished = false;
       while (!finished) {
-        Process process =
-            isRun(killed) ? Cli.startResuming(killed) : Cli.startTraining(into(killed));
+        Process process = Cli.startTraining(into(killed)); // the same command again goes on
         finished =
             kills < KILLS
                 ? !killLater(process, killed, random)
@@ -79,10 +86,6 @@ class KillTest {
     }
   }
 
-  private static boolean isRun(Path path) {
-    return Files.exists(path.resolve("state.json"));
-  }
-
   /**
    * Kills a process soon after it begins to write rows, sometimes before; true unless it ended by
    * itself.
@@ -90,6 +93,7 @@ class KillTest {
   private static boolean killLater(Process process, Path run, Random random) throws Exception {
     Path metrics = run.resolve("metrics.csv");
     boolean early = random.nextInt(8) == 0;
+    boolean writing = random.nextInt(3) == 0;
     var changed = Files.exists(metrics) ? Files.getLastModifiedTime(metrics) : null;
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
     while (!early
@@ -98,12 +102,26 @@ class KillTest {
         && (!Files.exists(metrics) || Files.getLastModifiedTime(metrics).equals(changed))) {
       Thread.sleep(1);
     }
-    process.waitFor(random.nextInt(early ? 1500 : 120), TimeUnit.MILLISECONDS);
+    while (writing && process.isAlive() && System.nanoTime() < deadline && !isWritingACheckpoint(run)) {
+      Thread.onSpinWait();
+    }
+    process.waitFor(
+        writing ? random.nextInt(4) : random.nextInt(early ? 1500 : 120), TimeUnit.MILLISECONDS);
     boolean alive = process.isAlive();
     process.destroyForcibly().waitFor();
     assertTrue(
         alive || process.exitValue() == 0, "a run ended by itself with " + process.exitValue());
     return alive;
+  }
+
+  private static boolean isWritingACheckpoint(Path run) throws IOException {
+    Path checkpoints = run.resolve("checkpoints");
+    if (!Files.isDirectory(checkpoints)) {
+      return false;
+    }
+    try (var folders = Files.list(checkpoints)) {
+      return folders.anyMatch(folder -> folder.toString().endsWith(".tmp"));
+    }
   }
 
   /** Whoever looks at the folder between two lives finds a whole model, or none yet. */

@@ -19,7 +19,7 @@ class MetricsTest {
   Path folder;
 
   private RunFolder run() throws IOException {
-    return RunFolder.create(folder, new RunState(0, 0, "", Map.of(), Map.of()));
+    return RunFolder.create(folder, RunState.begin(new Provenance(List.of(), Map.of(), "", "", Map.of())));
   }
 
   @Test

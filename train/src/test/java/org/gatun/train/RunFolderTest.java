@@ -19,7 +19,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class RunFolderTest {
-  private static final RunState BEGIN = new RunState(0, 0, "hash", Map.of("steps", "9"), Map.of());
+  private static final RunState BEGIN =
+      RunState.begin(
+          new Provenance(
+              List.of("train", "--steps", "9"),
+              Map.of("steps", "9"),
+              "hash",
+              "",
+              Map.of("java", "22")));
+
+  private static final SpikeGuard.State GUARD =
+      new SpikeGuard.State(List.of(1.1f, 0.3f), List.of(5f), 2);
 
   @TempDir
   Path parent;
@@ -38,10 +48,14 @@ class RunFolderTest {
     folder.close();
   }
 
+  private static RunState at(long step) {
+    return new RunState(step, step - 1, 2 * step, GUARD, BEGIN.provenance());
+  }
+
   private static RunFolder.Writer files(long step) {
     return target -> {
       Files.writeString(target.resolve("model.safetensors"), "weights " + step);
-      Files.writeString(target.resolve(RunFolder.STATE), BEGIN.at(step, 2 * step).toJson());
+      Files.writeString(target.resolve(RunFolder.STATE), at(step).toJson());
     };
   }
 
@@ -60,7 +74,7 @@ class RunFolderTest {
   @Test
   void showsTheNewestCheckpointAndKeepsAsManyAsAsked() throws IOException {
     for (long step : new long[]{5, 10, 15}) {
-      folder.checkpoint(step, 2, files(step));
+      folder.checkpoint(step, 2, 0, files(step));
     }
     assertEquals(List.of("step-00000010", "step-00000015"), checkpoints());
     assertEquals("weights 15", Files.readString(path.resolve("model.safetensors")));
@@ -69,13 +83,76 @@ class RunFolderTest {
   }
 
   @Test
+  void keepsCheckpointsOfMultiplesForGood() throws IOException {
+    for (long step : new long[]{5, 10, 15, 20, 25}) {
+      folder.checkpoint(step, 1, 10, files(step));
+    }
+    assertEquals(List.of("step-00000010", "step-00000020", "step-00000025"), checkpoints());
+  }
+
+  @Test
+  void returnsToAnEarlierCheckpointOnRequest() throws IOException {
+    for (long step : new long[]{5, 10, 15}) {
+      folder.checkpoint(step, 3, 0, files(step));
+    }
+    folder.returnTo(10);
+    assertEquals(List.of("step-00000005", "step-00000010"), checkpoints());
+    assertEquals("weights 10", Files.readString(path.resolve("model.safetensors")));
+    var problem = assertThrows(IOException.class, () -> folder.returnTo(7));
+    assertTrue(problem.getMessage().endsWith("has no checkpoint of step 7; there are [5, 10]"), problem.getMessage());
+  }
+
+  @Test
+  void stateComesBackAsItWas() throws IOException {
+    folder.checkpoint(5, 1, 0, files(5));
+    assertEquals(at(5), RunFolder.state(path));
+  }
+
+  @Test
+  void newestIncidentsAreKept() throws IOException {
+    for (long step = 1; step <= 5; step++) {
+      folder.incident(step, files(step));
+    }
+    folder.incident(5, files(5));
+    assertEquals(List.of(3L, 4L, 5L), RunFolder.incidents(path));
+    assertNull(RunFolder.incident(path, 1));
+  }
+
+  @Test
+  void runIsSetAsideUnderTheFirstFreeNumber() throws IOException {
+    folder.close();
+    Files.createDirectory(parent.resolve("run-1"));
+    assertEquals(parent.resolve("run-2"), RunFolder.setAside(path));
+    assertTrue(RunFolder.isRun(parent.resolve("run-2")));
+    assertFalse(Files.exists(path));
+  }
+
+  @Test
+  void damagedFileIsNamed() throws IOException {
+    folder.checkpoint(5, 1, 0, files(5));
+    Path checkpoint = folder.newest();
+    Checksums.verify(checkpoint);
+    Path weights = checkpoint.resolve("model.safetensors");
+    Files.writeString(weights, "weights 6");
+    var problem = assertThrows(IOException.class, () -> Checksums.verify(checkpoint));
+    assertTrue(problem.getMessage().startsWith(weights + ": damaged"), problem.getMessage());
+    Files.delete(weights);
+    problem = assertThrows(IOException.class, () -> Checksums.verify(checkpoint));
+    assertTrue(problem.getMessage().startsWith(weights + ": missing"), problem.getMessage());
+    Files.delete(checkpoint.resolve(Checksums.NAME));
+    problem = assertThrows(IOException.class, () -> Checksums.verify(checkpoint));
+    assertTrue(problem.getMessage().contains("no SHA256SUMS in it"), problem.getMessage());
+  }
+
+  @Test
   void checkpointThatFailsLeavesTheOneBefore() throws IOException {
-    folder.checkpoint(5, 1, files(5));
+    folder.checkpoint(5, 1, 0, files(5));
     assertThrows(
         IOException.class,
         () -> folder.checkpoint(
             10,
             1,
+            0,
             target -> {
               files(10).write(target);
               throw new IOException("No space left on device");
@@ -86,7 +163,7 @@ class RunFolderTest {
 
   @Test
   void unfinishedCheckpointIsIgnoredAndRemoved() throws IOException {
-    folder.checkpoint(5, 1, files(5));
+    folder.checkpoint(5, 1, 0, files(5));
     Path unfinished = Files.createDirectories(path.resolve("checkpoints/step-00000010.tmp"));
     files(10).write(unfinished);
     Files.writeString(path.resolve("model.safetensors.tmp"), "half");
@@ -98,7 +175,7 @@ class RunFolderTest {
 
   @Test
   void checkpointThatWasNotShownYetIsTheNewestAndIsShownByRepair() throws IOException {
-    folder.checkpoint(5, 1, files(5));
+    folder.checkpoint(5, 1, 0, files(5));
     files(10).write(Files.createDirectories(path.resolve("checkpoints/step-00000010")));
     assertEquals(10, RunFolder.state(path).step());
     folder.repair();
@@ -110,6 +187,7 @@ class RunFolderTest {
     folder.checkpoint(
         5,
         1,
+        0,
         target -> {
           files(5).write(target);
           Files.writeString(target.resolve("optimizer.safetensors"), "moments");

@@ -1,0 +1,78 @@
+package org.gatun.train;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.gatun.io.AtomicFile;
+import org.gatun.io.MalformedFileException;
+
+/** The file {@code SHA256SUMS} of a folder, as {@code sha256sum} writes it and checks it. */
+final class Checksums {
+  static final String NAME = "SHA256SUMS";
+
+  private static final Pattern LINE = Pattern.compile("([0-9a-f]{64}) [ *]([\\w.-]+)");
+  private static final int CHUNK = 1 << 20;
+
+  private Checksums() {}
+
+  /** Writes the sums of all files of a folder beside them. */
+  static void write(Path folder) throws IOException {
+    var sums = new StringBuilder();
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+        sums.append(sha256(file)).append("  ").append(file.getFileName()).append('\n');
+      }
+    }
+    AtomicFile.write(folder.resolve(NAME), sums.toString());
+  }
+
+  /**
+   * Reads every file that the sums name.
+   *
+   * @throws IOException if one of them is missing or not as it was written: names it
+   */
+  static void verify(Path folder) throws IOException {
+    Path sums = folder.resolve(NAME);
+    if (!Files.exists(sums)) {
+      throw new MalformedFileException(
+          folder, "no " + NAME + " in it, so it cannot be told whether its files are whole");
+    }
+    for (String line : Files.readString(sums, StandardCharsets.UTF_8).lines().toList()) {
+      Matcher matcher = LINE.matcher(line);
+      if (!matcher.matches()) {
+        throw new MalformedFileException(
+            sums, "a line " + MalformedFileException.quote(line) + ", expected a sum and a name");
+      }
+      Path file = folder.resolve(matcher.group(2));
+      if (!Files.exists(file)) {
+        throw new MalformedFileException(file, "missing, though " + NAME + " names it");
+      }
+      if (!sha256(file).equals(matcher.group(1))) {
+        throw new MalformedFileException(
+            file, "damaged: its SHA-256 is not the one in " + NAME + " that it was written with");
+      }
+    }
+  }
+
+  /** In hexadecimal. */
+  static String sha256(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      var digest = MessageDigest.getInstance("SHA-256");
+      var buffer = new byte[CHUNK];
+      for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
+        digest.update(buffer, 0, read);
+      }
+      return HexFormat.of().formatHex(digest.digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+}
