@@ -162,6 +162,14 @@ public final class CudaContext implements AutoCloseable {
     handles.enter();
   }
 
+  /**
+   * Makes this the context of the calling thread, which does not own it: for one call of a library that may wait for ever and so must not hold
+   * up the owner.
+   */
+  public void lend() {
+    Driver.setCurrentContext(handle);
+  }
+
   /** What owns the handles made on this device; for the bridge's own packages. */
   @SuppressWarnings("exports") // called by packages of this module alone
   public HandleOwner handles() {
