@@ -1,4 +1,9 @@
 /** Bindings of NVIDIA's libraries; finds them at run time and says why it cannot. */
 module org.gatun.cuda {
-    exports org.gatun.cuda;
+  exports org.gatun.cuda;
+  exports org.gatun.cuda.cublaslt;
+  exports org.gatun.cuda.cudnn;
+  exports org.gatun.cuda.nccl;
+  exports org.gatun.cuda.nvml;
+  exports org.gatun.cuda.nvrtc;
 }

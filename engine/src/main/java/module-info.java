@@ -1,10 +1,11 @@
-/** Tensors, gradients, layers, optimizers and their files, on the processor. */
+/** Tensors, gradients, layers, optimizers and their files, on the processor and on NVIDIA's GPUs. */
 module org.gatun.engine {
   requires com.fasterxml.jackson.core;
   requires jdk.incubator.vector;
   requires org.gatun.cuda;
 
   exports org.gatun.cpu;
+  exports org.gatun.gpu;
   exports org.gatun.io;
   exports org.gatun.nn;
   exports org.gatun.optim;

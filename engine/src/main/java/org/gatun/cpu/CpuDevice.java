@@ -110,6 +110,23 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public Captured capture(Runnable work) {
+    requireOpen();
+    return new Work(work);
+  }
+
+  /** There is nothing to be gained by recording what Java does. */
+  private record Work(Runnable work) implements Captured {
+    @Override
+    public void run() {
+      work.run();
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  @Override
   public long bytesReserved() {
     return pool.bytesReserved();
   }

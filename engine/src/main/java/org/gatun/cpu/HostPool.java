@@ -12,8 +12,6 @@ import org.gatun.tensor.Memory;
  */
 final class HostPool implements AutoCloseable {
   private static final long ALIGNMENT = 64;
-  private static final long SMALL_STEP = 512;
-  private static final long LARGE = 1 << 20;
 
   // One for all blocks: closing a shared arena stops every thread of the VM for a moment.
   private final Arena arena = Arena.ofShared();
@@ -32,7 +30,7 @@ final class HostPool implements AutoCloseable {
       throw new IllegalStateException(
           "take: the device is closed; make tensors before it is closed, or on another");
     }
-    long size = rounded(byteSize);
+    long size = Memory.rounded(byteSize);
     ArrayDeque<Memory.Host> list = free.get(size);
     Memory.Host block = list == null ? null : list.pollLast();
     if (block == null) {
@@ -49,17 +47,6 @@ final class HostPool implements AutoCloseable {
       free.computeIfAbsent(block.byteSize(), _ -> new ArrayDeque<>()).addLast(block);
       bytesInUse -= block.byteSize();
     }
-  }
-
-  /**
-   * The size of the block for a request: steps of 512 bytes, from 1 MB eighths of a power of two.
-   */
-  static long rounded(long byteSize) {
-    if (byteSize < 0) {
-      throw new IllegalArgumentException("take: " + byteSize + " bytes; ask for zero or more");
-    }
-    long step = byteSize < LARGE ? SMALL_STEP : Long.highestOneBit(byteSize) / 8;
-    return Math.max(SMALL_STEP, Math.ceilDiv(byteSize, step) * step);
   }
 
   synchronized long bytesReserved() {

@@ -28,6 +28,27 @@ public interface Device extends AutoCloseable {
   /** Copies a contiguous tensor's elements to {@code target}; waits for the device. */
   void download(MemorySegment target, Tensor source);
 
+  /**
+   * Work to be done again and again on the same tensors, without asking Java for it each time where the device can. Nothing
+   * is done yet: each {@link Captured#run} does it once. Work must read and write tensors that outlive it, whose contents
+   * are overwritten between runs; what it makes and gives back itself is its own; what it makes and leaves behind, such as
+   * a loss, is written by each run. Run the same work once before it is captured, so that all it needs is there. It must
+   * read no tensor on the host: on a device that records it, that is refused in a sentence.
+   *
+   * <p>On a CPU the captured work is {@code work} itself; on a GPU {@code work} is called here once, and never again.
+   */
+  Captured capture(Runnable work);
+
+  /** Captured work. Close it before the device. */
+  interface Captured extends AutoCloseable {
+    /** Does the work once more, in order with all other work of the device. */
+    void run();
+
+    /** Forgets the work; what it kept for itself is given back. */
+    @Override
+    void close();
+  }
+
   /** Bytes this device has taken from the system so far; does not grow once a loop is under way. */
   long bytesReserved();
 

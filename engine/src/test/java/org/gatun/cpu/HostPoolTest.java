@@ -27,7 +27,7 @@ class HostPoolTest {
     "5000000000, 5368709120"
   })
   void sizesAreRoundedUp(long asked, long given) {
-    assertEquals(given, HostPool.rounded(asked));
+    assertEquals(given, Memory.rounded(asked));
   }
 
   @Test

@@ -1,0 +1,11 @@
+package org.gatun.cuda;
+
+/** The device has no room for what was asked. */
+public final class OutOfDeviceMemoryException extends CudaException {
+  private static final long serialVersionUID = 1L;
+
+  /** As {@link CudaException}; public for those who can say who holds the memory. */
+  public OutOfDeviceMemoryException(String call, int status, String statusName, String meaning) {
+    super(call, status, statusName, meaning);
+  }
+}
