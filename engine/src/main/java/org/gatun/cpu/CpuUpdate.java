@@ -55,13 +55,20 @@ final class CpuUpdate implements Kernels.Update {
 
   @Override
   public void adamw(
-      Tensor value, Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, AdamW step,
-      List<Range> ranges) {
+      Tensor value, Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, Tensor schedule,
+      AdamW constants, List<Range> ranges) {
     float factor = Lanes.get(bytes(scale), DType.F32, scale.offset());
+    if (Float.isNaN(factor)) {
+      return;
+    }
+    var step = new UpdateLoops.Schedule(
+        Lanes.get(bytes(schedule), DType.F32, schedule.offset()),
+        Lanes.get(bytes(schedule), DType.F32, schedule.offset() + 1),
+        Lanes.get(bytes(schedule), DType.F32, schedule.offset() + 2));
     forEachPiece(
         value, master, ranges,
         (range, from, n, worker) -> {
-          var coefficients = UpdateLoops.AdamW.of(step, range.weightDecay(), factor);
+          var coefficients = UpdateLoops.AdamW.of(constants, step, range.weightDecay(), factor);
           if (m.dtype() == DType.F32) {
             UpdateLoops.adamw(
                 bytes(master), byteOffset(master, from), bytes(gradient), byteOffset(gradient, from),
@@ -88,6 +95,9 @@ final class CpuUpdate implements Kernels.Update {
       Tensor value, Tensor master, Tensor gradient, Tensor velocity, Tensor scale,
       float learningRate, float momentum, List<Range> ranges) {
     float factor = Lanes.get(bytes(scale), DType.F32, scale.offset());
+    if (Float.isNaN(factor)) {
+      return;
+    }
     forEachPiece(
         value, master, ranges,
         (range, from, n, _) -> {
