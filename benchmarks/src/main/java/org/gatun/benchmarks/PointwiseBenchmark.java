@@ -91,7 +91,7 @@ public class PointwiseBenchmark {
 
   @Benchmark
   public void dropout(Work work) {
-    kernels.pointwise().dropout(Sink.of(y), a, 0.1f, 1);
+    kernels.pointwise().dropout(Sink.of(y), a, 0.1f, 1, null);
     work.done(0, 2 * bytes);
   }
 

@@ -1,5 +1,6 @@
 package org.gatun.cpu;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.gatun.cpu.Lanes.SPECIES;
 
 import java.lang.foreign.MemorySegment;
@@ -175,7 +176,8 @@ final class CpuPointwise implements Kernels.Pointwise {
   }
 
   @Override
-  public void dropout(Sink y, Tensor x, float p, long seed) {
+  public void dropout(Sink y, Tensor x, float p, long seed, Tensor salt) {
+    long salted = salt == null ? seed : seed ^ salt(salt);
     HostView to = HostView.of(y.into());
     HostView from = HostView.of(x);
     split(
@@ -186,11 +188,17 @@ final class CpuPointwise implements Kernels.Pointwise {
           for (int i = 0; i < n; i += CHUNK) {
             int count = Math.min(CHUNK, n - i);
             from.load(values, 0, start + i, count);
-            UniformNumbers.fill(random, seed, start + i, count);
+            UniformNumbers.fill(random, salted, start + i, count);
             drop(values, random, p, count);
             to.store(y.add(), values, 0, start + i, count);
           }
         });
+  }
+
+  private static long salt(Tensor halves) {
+    long at = halves.offset() * Integer.BYTES;
+    MemorySegment bytes = CpuDevice.bytes(halves);
+    return bytes.get(JAVA_INT, at) & 0xFFFFFFFFL | (long) bytes.get(JAVA_INT, at + Integer.BYTES) << 32;
   }
 
   private static void drop(float[] x, float[] random, float p, int n) {

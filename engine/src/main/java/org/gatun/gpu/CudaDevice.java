@@ -214,6 +214,16 @@ public final class CudaDevice implements Device {
     }
   }
 
+  @Override
+  public Reading readLater(Tensor source) {
+    requireUsable();
+    requireNoCapture("readLater", "read tensors after its run()");
+    if (source.dtype() != DType.F32 || !source.isContiguous()) {
+      throw new IllegalArgumentException("readLater: " + source + " must be contiguous F32");
+    }
+    return staging.read(pointer(source));
+  }
+
   /** A moment on the stream. */
   private record Passing(Event event) implements Moment {
     @Override

@@ -1,11 +1,16 @@
 package org.gatun.gpu;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
 import org.gatun.cuda.CudaContext;
 import org.gatun.cuda.DevicePtr;
 import org.gatun.cuda.Event;
 import org.gatun.cuda.PinnedBlock;
 import org.gatun.cuda.Stream;
+import org.gatun.tensor.Device.Reading;
 
 /**
  * The way between memory of the host, wherever it is, and the device: through page-locked blocks taken in turns, so that
@@ -21,6 +26,9 @@ final class Staging {
 
   private final CudaContext context;
   private final Stream stream;
+  /** Blocks for {@link #read}, by size: those of which nothing is under way. */
+  private final Map<Long, ArrayDeque<Slot>> spare = new HashMap<>();
+
   private final Slot[] slots = new Slot[SLOTS];
   private int next;
 
@@ -51,6 +59,37 @@ final class Staging {
       MemorySegment.copy(from, at, piece, 0, bytes);
       stream.upload(to.slice(at, bytes), piece);
       stream.record(slot.copied);
+    }
+  }
+
+  /** Begins to copy floats from the device, in the stream's order. */
+  Reading read(DevicePtr from) {
+    Slot slot = spare.computeIfAbsent(from.byteSize(), _ -> new ArrayDeque<>()).poll();
+    if (slot == null) {
+      slot = new Slot(context.allocatePinned(from.byteSize()).segment(), context.newEvent());
+    }
+    stream.download(slot.segment, from);
+    stream.record(slot.copied);
+    return new SlotReading(slot);
+  }
+
+  /** A block whose elements are on their way; it is spare again once they were read. */
+  private final class SlotReading implements Reading {
+    private final Slot slot;
+    private float[] elements;
+
+    SlotReading(Slot slot) {
+      this.slot = slot;
+    }
+
+    @Override
+    public float[] floats() {
+      if (elements == null) {
+        slot.copied.synchronize();
+        elements = slot.segment.toArray(ValueLayout.JAVA_FLOAT);
+        spare.get(slot.segment.byteSize()).add(slot);
+      }
+      return elements;
     }
   }
 

@@ -7,6 +7,6 @@ import org.gatun.tensor.Tensor;
 public record Dropout(float p) implements Layer {
   @Override
   public Tensor forward(Tensor x) {
-    return p > 0 && x.scope() instanceof Tape tape ? x.dropout(p, tape.nextSeed()) : x;
+    return p > 0 && x.scope() instanceof Tape tape ? x.dropout(p, tape.nextSeed(), tape.salt()) : x;
   }
 }

@@ -28,6 +28,18 @@ public interface Device extends AutoCloseable {
   /** Copies a contiguous tensor's elements to {@code target}; waits for the device. */
   void download(MemorySegment target, Tensor source);
 
+  /**
+   * Begins to bring the elements of a contiguous F32 tensor to the host, as they are once all earlier work is done; later work may change them.
+   * Does not wait.
+   */
+  Reading readLater(Tensor source);
+
+  /** Elements on their way to the host. */
+  interface Reading {
+    /** Waits until they are there. */
+    float[] floats();
+  }
+
   /** Now, in this device's own order of work: for measuring how long it takes over something. */
   Moment mark();
 

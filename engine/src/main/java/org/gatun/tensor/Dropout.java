@@ -4,8 +4,8 @@ import java.util.List;
 import org.gatun.tensor.Kernels.Sink;
 
 /** y = x / (1 - p) for elements that stay, 0 with probability p (Srivastava et al., 2014). */
-record Dropout(Tensor x, float p, long seed, Tensor y) implements Node {
-  static Tensor apply(Tensor x, float p, long seed) {
+record Dropout(Tensor x, float p, long seed, Tensor salt, Tensor y) implements Node {
+  static Tensor apply(Tensor x, float p, long seed, Tensor salt) {
     Checks.floating("dropout", x);
     if (!(p >= 0 && p < 1)) {
       throw new IllegalArgumentException("dropout: a probability is at least 0 and below 1, got " + p);
@@ -15,8 +15,8 @@ record Dropout(Tensor x, float p, long seed, Tensor y) implements Node {
     }
     Scope scope = Scope.of(x);
     Tensor y = scope.allocate(x.shape(), x.dtype());
-    y.kernels().pointwise().dropout(Sink.of(y), x, p, seed);
-    scope.record(new Dropout(x, p, seed, y));
+    y.kernels().pointwise().dropout(Sink.of(y), x, p, seed, salt);
+    scope.record(new Dropout(x, p, seed, salt, y));
     return y;
   }
 
@@ -32,6 +32,6 @@ record Dropout(Tensor x, float p, long seed, Tensor y) implements Node {
 
   @Override
   public void backward(Gradients gradients) {
-    y.kernels().pointwise().dropout(gradients.sink(x), gradients.of(y), p, seed);
+    y.kernels().pointwise().dropout(gradients.sink(x), gradients.of(y), p, seed, salt);
   }
 }

@@ -104,9 +104,11 @@ public interface Kernels {
 
     /**
      * y = x / (1 - p) where the element's random number is at least p, else 0. Element i (row-major)
-     * uses {@link Philox#uniform}(seed, i), so the same call on dy is the derivative.
+     * uses {@link Philox#uniform}(seed, i), so the same call on dy is the derivative. salt, where not null, is
+     * I32 [2], the lower and the upper half of a number that the seed is combined with by exclusive or. It is
+     * read where it lies, so that a recorded step may be run again with other numbers in it.
      */
-    void dropout(Sink y, Tensor x, float p, long seed);
+    void dropout(Sink y, Tensor x, float p, long seed, Tensor salt);
   }
 
   /** Over any dimensions of a view. */

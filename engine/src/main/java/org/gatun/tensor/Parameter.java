@@ -88,6 +88,10 @@ public final class Parameter {
     return new Sink(gradientMemory(), add);
   }
 
+  void recallGradient() {
+    gradientWritten = true;
+  }
+
   void forgetGradient() {
     gradientWritten = false;
   }

@@ -112,6 +112,11 @@ public final class Parameters implements AutoCloseable {
     registry.list.forEach(Parameter::forgetGradient);
   }
 
+  /** Takes the gradients as they lie, all of them: after a recorded step has written them behind {@link #forgetGradients}. */
+  public void recallGradients() {
+    registry.list.forEach(Parameter::recallGradient);
+  }
+
   /** Where the parameters live. */
   public Device device() {
     return registry.device;

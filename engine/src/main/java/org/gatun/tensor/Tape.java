@@ -35,12 +35,14 @@ public final class Tape extends Scope {
   private List<Node> nodes = new ArrayList<>();
   private final Map<Parameter, Integer> pendingUses = new HashMap<>();
   private final long seed;
+  private final Tensor salt;
   private long streams;
   private Observer observer = NOBODY;
 
-  private Tape(Device device, long seed) {
+  private Tape(Device device, long seed, Tensor salt) {
     super(device);
     this.seed = seed;
+    this.salt = salt == null ? null : borrow(salt);
   }
 
   /** A tape whose dropout always falls alike; give a seed where there is dropout. */
@@ -50,12 +52,30 @@ public final class Tape extends Scope {
 
   /** A tape whose random operations draw from this seed: another one for every step. */
   public static Tape on(Device device, long seed) {
-    return new Tape(device, seed);
+    return new Tape(device, seed, null);
+  }
+
+  /**
+   * A tape whose random operations draw from a seed that lies in a longer-lived tensor I32 [2] (see {@link #salt(long)}): a step
+   * that a device has recorded draws other numbers each time another seed was written there.
+   */
+  public static Tape on(Device device, Tensor salt) {
+    return new Tape(device, 0, salt);
+  }
+
+  /** A seed as the elements of a tensor for {@link #on(Device, Tensor)}: its lower half, its upper half. */
+  public static int[] salt(long seed) {
+    return new int[]{(int) seed, (int) (seed >>> 32)};
   }
 
   /** The seed of the next random operation of this step. */
   public long nextSeed() {
     return Philox.derive(seed, streams++);
+  }
+
+  /** What the next random operation combines its seed with, I32 [2]; null for nothing. */
+  public Tensor salt() {
+    return salt;
   }
 
   /** From here on tells {@code observer} of every operation. */

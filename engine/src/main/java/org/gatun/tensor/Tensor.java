@@ -357,7 +357,15 @@ public final class Tensor {
 
   /** Zero with probability p, else x / (1 - p); the same seed drops the same elements. */
   public Tensor dropout(float p, long seed) {
-    return Dropout.apply(this, p, seed);
+    return dropout(p, seed, null);
+  }
+
+  /**
+   * As {@link #dropout(float, long)} with a seed that is combined, by exclusive or, with the number whose lower and upper
+   * half {@code salt} I32 [2] holds when the operation runs; null for none. See {@link Tape#on(Device, Tensor)}.
+   */
+  public Tensor dropout(float p, long seed, Tensor salt) {
+    return Dropout.apply(this, p, seed, salt);
   }
 
   /** The same values as a constant: no gradient flows back through it. */

@@ -214,7 +214,7 @@ class CpuPointwiseTest {
     long seed = 0x1234_5678_9ABC_DEF0L;
     Tensor x = samples.normal(DType.F32, n);
     Tensor y = scope.allocate(x.shape(), DType.F32);
-    pointwise.dropout(Sink.of(y), x, 0.3f, seed);
+    pointwise.dropout(Sink.of(y), x, 0.3f, seed, null);
     float[] xs = Samples.elements(x);
     float[] ys = Samples.elements(y);
     for (int i = 0; i < n; i++) {

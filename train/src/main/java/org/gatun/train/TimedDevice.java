@@ -161,6 +161,11 @@ final class TimedDevice implements Device {
   }
 
   @Override
+  public Reading readLater(Tensor source) {
+    return device.readLater(source);
+  }
+
+  @Override
   public Moment mark() {
     return device.mark();
   }
