@@ -99,6 +99,7 @@ public final class Main {
     for (String name : List.of("--preset", "--recipe")) {
       spec.addOption(OptionSpec.builder(name).type(String.class).build());
     }
+    spec.addOption(OptionSpec.builder("--resume-step").type(Long.class).build());
     spec.addOption(OptionSpec.builder("--fresh").type(boolean.class).build());
     var parser =
         new CommandLine(spec).setUnmatchedArgumentsAllowed(true).setOverwrittenOptionsAllowed(true);

@@ -9,8 +9,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.NavigableMap;
-import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.gatun.io.AtomicFile;
 
@@ -130,28 +128,14 @@ final class RunFolder implements AutoCloseable {
     return Files.exists(path.resolve("optimizer.safetensors")) ? path : null;
   }
 
-  /** The complete checkpoints of a run, by step. */
-  NavigableMap<Long, Path> checkpoints() throws IOException {
-    var checkpoints = new TreeMap<Long, Path>();
-    complete(path).forEach(checkpoint -> checkpoints.put(step(checkpoint), checkpoint));
-    return checkpoints;
-  }
-
-  /**
-   * Makes the checkpoint of a step the newest: removes later ones.
-   *
-   * @throws IOException if there is none of this step: names those there are
-   */
+  /** Makes the checkpoint of a step, which must be there, the newest: removes later ones. */
   void returnTo(long step) throws IOException {
-    NavigableMap<Long, Path> checkpoints = checkpoints();
-    if (!checkpoints.containsKey(step)) {
-      throw new IOException(
-          "%s has no checkpoint of step %s; there are %s".formatted(path, step, checkpoints.keySet()));
+    for (Path checkpoint : complete(path)) {
+      if (step(checkpoint) > step) {
+        condemn(checkpoint);
+      }
     }
-    for (Path later : checkpoints.tailMap(step, false).values()) {
-      condemn(later);
-    }
-    show(checkpoints.get(step));
+    show(complete(path).getLast());
   }
 
   /** The saved incident of a step; null if there is none. */
@@ -186,6 +170,29 @@ final class RunFolder implements AutoCloseable {
     requireRun(path);
     Path newest = newest(path);
     return RunState.read((newest == null ? path : newest).resolve(STATE));
+  }
+
+  /** The state of the checkpoint of a step. */
+  static RunState state(Path path, long step) throws IOException {
+    requireRun(path);
+    Path checkpoint = path.resolve(CHECKPOINTS).resolve(name(step));
+    if (!Files.isDirectory(checkpoint)) {
+      throw new IOException(
+          "%s has no checkpoint of step %s; there are %s".formatted(path, step, steps(path)));
+    }
+    return RunState.read(checkpoint.resolve(STATE));
+  }
+
+  private static List<Long> steps(Path path) throws IOException {
+    return complete(path).stream().map(RunFolder::step).toList();
+  }
+
+  /** The end of a sentence on a damaged newest checkpoint: an earlier one is taken on request only. */
+  static String insteadOfTheNewest(Path path) throws IOException {
+    List<Long> steps = steps(path);
+    return steps.size() < 2
+        ? "there is no earlier checkpoint, so put the file back or begin anew with --fresh"
+        : "go on from the checkpoint before it with --resume-step " + steps.get(steps.size() - 2);
   }
 
   /** Complete checkpoints, oldest first. */

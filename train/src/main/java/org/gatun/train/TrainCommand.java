@@ -9,8 +9,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import org.gatun.io.MalformedFileException;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Config;
 import org.gatun.model.Gpt2Folder;
@@ -114,7 +114,7 @@ final class TrainCommand implements Callable<Integer> {
     origins = given;
     continued = continued(first);
     if (continued != null) {
-      resumed = RunFolder.state(continued);
+      resumed = state(first.matchedOptionValue("--resume-step", null));
       origins.addWeaker(continued.toString(), resumed.options());
       return;
     }
@@ -131,6 +131,18 @@ final class TrainCommand implements Callable<Integer> {
     } else if (preset != null || path(first, "init") == null) {
       Preset chosen = Preset.named(preset == null ? Preset.QUICKSTART.toString() : preset);
       origins.addWeaker("preset " + chosen, chosen.options());
+    }
+  }
+
+  private RunState state(Long step) throws IOException {
+    if (step != null) {
+      return RunFolder.state(continued, step);
+    }
+    try {
+      return RunFolder.state(continued);
+    } catch (MalformedFileException e) {
+      throw new IOException(
+          e.getMessage() + "; " + RunFolder.insteadOfTheNewest(continued), e);
     }
   }
 
@@ -338,7 +350,7 @@ final class TrainCommand implements Callable<Integer> {
       }
       return;
     }
-    verify(folder, newest);
+    verify(newest);
     Gpt2Config saved = new Gpt2Folder(newest).config();
     Corpus corpus = requireSame(Corpus.open(data, tokenizerOf(newest), saved.vocabulary()));
     MemoryEstimate memory = requireMemory(saved, context(saved));
@@ -349,19 +361,12 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** An earlier checkpoint is taken on request only: going on from it is another run. */
-  private void verify(RunFolder folder, Path newest) throws IOException {
+  private void verify(Path newest) throws IOException {
     try {
       Checksums.verify(newest);
     } catch (IOException e) {
-      var earlier = new TreeSet<>(folder.checkpoints().keySet());
-      earlier.remove(resumed.step());
       throw new IOException(
-          e.getMessage()
-              + (earlier.isEmpty()
-                  ? "; there is no other checkpoint, so put the file back or begin a new run with --fresh"
-                  : "; go on from the checkpoint before it with --resume-step " + earlier.last()),
-          e);
+          e.getMessage() + "; " + RunFolder.insteadOfTheNewest(continued), e);
     }
   }
 

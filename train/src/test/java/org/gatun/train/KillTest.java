@@ -45,7 +45,7 @@ class KillTest {
           "--on-spike",
           "skip",
           "--spike-z",
-          2,
+          4,
           "--spike-window",
           16
         };

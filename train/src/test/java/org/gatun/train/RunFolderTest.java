@@ -98,7 +98,7 @@ class RunFolderTest {
     folder.returnTo(10);
     assertEquals(List.of("step-00000005", "step-00000010"), checkpoints());
     assertEquals("weights 10", Files.readString(path.resolve("model.safetensors")));
-    var problem = assertThrows(IOException.class, () -> folder.returnTo(7));
+    var problem = assertThrows(IOException.class, () -> RunFolder.state(path, 7));
     assertTrue(problem.getMessage().endsWith("has no checkpoint of step 7; there are [5, 10]"), problem.getMessage());
   }
 
