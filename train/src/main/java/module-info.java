@@ -1,8 +1,13 @@
 /** The command line of Gatun and its trainer. */
 module org.gatun.train {
+  requires aircompressor.v3;
+  requires com.fasterxml.jackson.core;
+  requires dev.hardwood.core;
   requires info.picocli;
   requires java.management;
+  requires java.net.http;
   requires jdk.management;
+  requires jdk.unsupported; // the decompressors read memory with it
   requires org.gatun.cuda;
   requires org.gatun.model;
 
