@@ -11,6 +11,12 @@ module org.gatun.train {
   requires org.gatun.cuda;
   requires org.gatun.model;
 
+  // For the parquet reader, which looks for its decompressors under these names.
+  exports com.github.luben.zstd to
+      dev.hardwood.core;
+  exports org.xerial.snappy to
+      dev.hardwood.core;
+
   opens org.gatun.train to
       info.picocli;
 }

@@ -31,6 +31,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
   TrainCommand.class,
   SampleCommand.class,
   EvalCommand.class,
+  PrepareCommand.class,
   DoctorCommand.class,
   GenerateCompletion.class
 })

@@ -50,7 +50,7 @@ final class Trainer implements AutoCloseable {
     this.order =
         job.shuffled()
             ? WindowOrder.shuffled(tokens, job.context(), job.run().seed)
-            : WindowOrder.sequential(tokens, job.context(), job.batch().microBatch);
+            : WindowOrder.sequential(tokens, job.context());
     this.learningRate = job.optimizer().learningRate();
     this.trainStep =
         new TrainStep(

@@ -69,6 +69,15 @@ public final class Preparation {
     return result;
   }
 
+  /**
+   * @throws IOException if the folder was begun and is not done
+   */
+  public static void requireComplete(Path folder) throws IOException {
+    if (Files.exists(folder.resolve(PrepareState.NAME)) && !Files.exists(folder.resolve(DataManifest.NAME))) {
+      throw new IOException(folder + " is not complete; run the same gatun prepare again, it goes on where it was");
+    }
+  }
+
   private FileLock lock(FileChannel channel) throws IOException {
     FileLock lock;
     try {

@@ -98,8 +98,15 @@ final class ShardWriter implements Closeable {
   }
 
   private void write(ByteBuffer bytes) throws IOException {
-    while (bytes.hasRemaining()) {
-      channel.write(bytes);
+    try {
+      while (bytes.hasRemaining()) {
+        channel.write(bytes);
+      }
+    } catch (IOException e) {
+      throw new IOException(
+          "%s could not be written: %s; make room and run the same command again, it goes on where it was"
+              .formatted(folder.resolve(name()), e.getMessage()),
+          e);
     }
   }
 

@@ -52,6 +52,15 @@ public record TokenLayout(TokenFormat format, long offset, int width, long count
     return new TokenLayout(TokenFormat.RAW, 0, rawWidth, bytes.byteSize() / rawWidth);
   }
 
+  /** Whether a file of tokens with a header begins with these bytes. */
+  public static boolean isHeader(byte[] start) {
+    MemorySegment bytes = MemorySegment.ofArray(start);
+    int magic = start.length < 4 ? 0 : bytes.get(I32, 0);
+    return startsWith(bytes, TokenFormat.NUMPY_MAGIC)
+        || magic == TokenFormat.LLMC_MAGIC_U16
+        || magic == TokenFormat.LLMC_MAGIC_U32;
+  }
+
   private static boolean startsWith(MemorySegment bytes, byte[] magic) {
     return bytes.byteSize() >= magic.length
         && bytes.asSlice(0, magic.length).mismatch(MemorySegment.ofArray(magic)) < 0;
