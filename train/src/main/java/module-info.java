@@ -4,6 +4,7 @@ module org.gatun.train {
   requires com.fasterxml.jackson.core;
   requires dev.hardwood.core;
   requires info.picocli;
+  requires java.logging;
   requires java.management;
   requires java.net.http;
   requires jdk.management;

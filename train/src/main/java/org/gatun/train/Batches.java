@@ -30,6 +30,7 @@ final class Batches implements AutoCloseable {
 
   private final BlockingQueue<Prepared> queue = new ArrayBlockingQueue<>(AHEAD);
   private final Thread loader;
+  private long waitedNanos;
 
   /** Starts with the window at {@code position}. */
   Batches(Plan plan, long position) {
@@ -56,8 +57,10 @@ final class Batches implements AutoCloseable {
 
   /** The next micro-batch; throws what kept the loader from making it. */
   Batch next() {
+    long begun = System.nanoTime();
     try {
       Prepared prepared = queue.take();
+      waitedNanos += System.nanoTime() - begun;
       if (prepared.failure() != null) {
         throw prepared.failure();
       }
@@ -66,6 +69,11 @@ final class Batches implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted while waiting for the next batch", e);
     }
+  }
+
+  /** Milliseconds that {@link #next} has kept its callers waiting, all together. */
+  double waitedMillis() {
+    return waitedNanos / 1e6;
   }
 
   /** Ends the loader and waits for it. */

@@ -32,6 +32,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
   SampleCommand.class,
   EvalCommand.class,
   PrepareCommand.class,
+  DataCommand.class,
   DoctorCommand.class,
   GenerateCompletion.class
 })

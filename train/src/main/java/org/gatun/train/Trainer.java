@@ -116,6 +116,7 @@ final class Trainer implements AutoCloseable {
             ? Long.MAX_VALUE
             : System.nanoTime() + (long) (options.maxMinutes * 60e9);
     long position = begin.dataPosition();
+    double stepMillis = 0;
     var plan =
         new Batches.Plan(
             job.corpus().train(),
@@ -131,6 +132,15 @@ final class Trainer implements AutoCloseable {
         log.step(result);
         requireFinite(result);
         between(log);
+        stepMillis += result.millis();
+      }
+      if (stepMillis > 0) {
+        log.line(
+            String.format(
+                Locale.ROOT,
+                "waited %.1f ms for data, %.3f%% of the steps' time",
+                batches.waitedMillis(),
+                100 * batches.waitedMillis() / stepMillis));
       }
     }
   }

@@ -35,7 +35,8 @@ class ArchitectureTest {
       "org.gatun.io", Set.of("org.gatun.tensor"),
       "org.gatun.model", Set.of("org.gatun.tensor", "org.gatun.nn", "org.gatun.io"),
       "org.gatun.train", Set.of("org.gatun.cuda", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.nn",
-          "org.gatun.optim", "org.gatun.io", "org.gatun.model"));
+          "org.gatun.optim", "org.gatun.io", "org.gatun.model", "org.gatun.train.data"),
+      "org.gatun.train.data", Set.of("org.gatun.io", "org.gatun.model"));
 
   /** The files that are one list by nature, and so may be longer than others. */
   private static final Map<String, Integer> LONG_FILES = Map.of("Tensor.java", 700);

@@ -9,12 +9,21 @@ import dev.hardwood.schema.ColumnSchema;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.gatun.io.MalformedFileException;
 
 /** The text column of a parquet file; a row without a text is no document. */
 final class ParquetRecords extends Records {
   /** Rows decoded at once: some megabytes of web pages. */
   private static final int BATCH_ROWS = 1024;
+
+  /** Held, or it would be forgotten: the library tells of vector lanes where nobody asked. */
+  private static final Logger LIBRARY = Logger.getLogger("dev.hardwood");
+
+  static {
+    LIBRARY.setLevel(Level.WARNING);
+  }
 
   private final Source source;
   private final HardwoodContext context;
