@@ -145,7 +145,8 @@ final class GpuPointwise implements Kernels.Pointwise {
     int threads = CudaDevice.THREADS;
     long tasks = flat ? Math.ceilDiv(walk.size(), 8) : walk.size();
     (flat ? launch.int64(walk.size()) : launch.structure(walk.argument()))
-        .float32(p).float32(1 - p).int64(seed).pointer(salt == null ? 0 : CudaDevice.pointer(salt).address()).int32(y.add() ? 1 : 0)
+        .float32(p).float32(1 - p).int64(seed).pointer(salt == null ? 0 : CudaDevice.pointer(salt).address())
+        .int32(y.add() ? 1 : 0)
         .over(device.stream(), device.blocks(tasks, threads), threads);
   }
 }

@@ -118,11 +118,31 @@ class CpuUpdateTest {
       Tensor scale = filled(scope, DType.F32, new float[]{SCALE}, Shape.of());
       var ranges = List.of(new Range(3, 70_000, 0.1f), new Range(70_001, SIZE, 0));
       var update = new CpuUpdate(device);
-      update.adamw(p, p, g, m, v, scale, STEP, ranges);
-      update.adamw(exactP, exactP, g, exactM, exactV, scale, STEP, ranges);
+      update.adamw(p, p, g, m, v, scale, schedule(scope), ADAMW, ranges);
+      update.adamw(exactP, exactP, g, exactM, exactV, scale, schedule(scope), ADAMW, ranges);
       assertArrayEquals(floats(exactP), floats(p));
       assertArrayEquals(floats(filled(scope, DType.BF16, floats(exactM), Shape.of(SIZE))), floats(m));
       assertArrayEquals(floats(filled(scope, DType.BF16, floats(exactV), Shape.of(SIZE))), floats(v));
+    }
+  }
+
+  /** How a step whose gradients are not finite is left out without the host having looked. */
+  @Test
+  void aScaleThatIsNoNumberChangesNothing() {
+    try (var device = new CpuDevice(2); var scope = Scope.on(device)) {
+      Tensor p = arrays.normal(scope, DType.F32, SIZE);
+      Tensor g = filled(scope, DType.F32, new float[SIZE], Shape.of(SIZE));
+      Tensor m = arrays.normal(scope, DType.F32, SIZE);
+      Tensor v = arrays.normal(scope, DType.F32, SIZE);
+      List<float[]> before = List.of(floats(p), floats(m), floats(v));
+      Tensor scale = filled(scope, DType.F32, new float[]{Float.NaN}, Shape.of());
+      var all = List.of(new Range(0, SIZE, 0.1f));
+      var update = new CpuUpdate(device);
+      update.adamw(p, p, g, m, v, scale, schedule(scope), ADAMW, all);
+      update.sgd(p, p, g, m, scale, 0.1f, 0.9f, all);
+      assertArrayEquals(before.get(0), floats(p));
+      assertArrayEquals(before.get(1), floats(m));
+      assertArrayEquals(before.get(2), floats(v));
     }
   }
 

@@ -25,9 +25,14 @@ public final class ByteTokenizer implements Tokenizer {
   @Override
   public int[] encode(String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    var tokens = new int[bytes.length];
-    for (int i = 0; i < bytes.length; i++) {
-      tokens[i] = bytes[i] & 0xFF;
+    return encode(bytes, 0, bytes.length);
+  }
+
+  @Override
+  public int[] encode(byte[] utf8, int start, int end) {
+    var tokens = new int[end - start];
+    for (int i = 0; i < tokens.length; i++) {
+      tokens[i] = utf8[start + i] & 0xFF;
     }
     return tokens;
   }

@@ -1,6 +1,7 @@
 package org.gatun.model;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.OptionalInt;
 
@@ -18,6 +19,29 @@ public interface Tokenizer {
    * @throws IllegalArgumentException if the text has a character the vocabulary lacks
    */
   int[] encode(String text);
+
+  /**
+   * The tokens of a text that is there as bytes of UTF-8, from {@code start} up to {@code end}; bytes that
+   * are no UTF-8 become U+FFFD, unless they are tokens themselves.
+   *
+   * @throws IllegalArgumentException if the text has a character the vocabulary lacks
+   */
+  default int[] encode(byte[] utf8, int start, int end) {
+    return encode(new String(utf8, start, end - start, StandardCharsets.UTF_8));
+  }
+
+  /**
+   * The last place in ({@code start}, {@code end}) where a longer text may be cut in two so that both halves
+   * have the tokens of the whole, or -1 if there is none; the bytes are UTF-8 and go on behind {@code end}
+   * with a whole character.
+   */
+  default int lastCut(byte[] utf8, int start, int end) {
+    int at = end;
+    while (--at > start && (utf8[at] & 0xC0) == 0x80) {
+      // within a character
+    }
+    return at > start ? at : -1;
+  }
 
   /**
    * The UTF-8 bytes a token stands for; they may be part of a character.

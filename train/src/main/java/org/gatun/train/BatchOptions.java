@@ -24,12 +24,13 @@ final class BatchOptions {
   }
 
   /**
-   * How many micro-batches make a step with windows of this length.
+   * How many micro-batches each of so many ranks takes in a step with windows of this length.
    *
    * @throws WrongUse if they cannot make exactly {@code --batch-tokens}
    */
-  int microSteps(int context) {
+  int microSteps(int context, int ranks) {
     long microTokens = Math.multiplyExact((long) microBatch, context);
+    String ofRanks = ranks == 1 ? "" : " x " + ranks + " ranks";
     if (microTokens > Integer.MAX_VALUE / 2) {
       throw new WrongUse(
           "--micro-batch " + microBatch + ": " + microTokens + " tokens at once are too many");
@@ -37,19 +38,21 @@ final class BatchOptions {
     if (batchTokens == null) {
       return 1;
     }
-    if (batchTokens % microTokens != 0) {
-      long below = batchTokens / microTokens * microTokens;
+    long together = microTokens * ranks;
+    if (batchTokens % together != 0) {
+      long below = batchTokens / together * together;
       throw new WrongUse(
-          ("--batch-tokens %s is not a multiple of --micro-batch %s x --context %s = %s;"
+          ("--batch-tokens %s is not a multiple of --micro-batch %s x --context %s%s = %s;"
               + " nearest: %s%s")
               .formatted(
                   batchTokens,
                   microBatch,
                   context,
-                  microTokens,
+                  ofRanks,
+                  microTokens * ranks,
                   below == 0 ? "" : below + " or ",
-                  below + microTokens));
+                  below + together));
     }
-    return Math.toIntExact(batchTokens / microTokens);
+    return Math.toIntExact(batchTokens / together);
   }
 }

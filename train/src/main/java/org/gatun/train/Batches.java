@@ -30,15 +30,23 @@ final class Batches implements AutoCloseable {
 
   private final BlockingQueue<Prepared> queue = new ArrayBlockingQueue<>(AHEAD);
   private final Thread loader;
+  private long waitedNanos;
 
   /** Starts with the window at {@code position}. */
   Batches(Plan plan, long position) {
-    loader = Thread.ofPlatform().name("gatun-loader").daemon().start(() -> load(plan, position));
+    this(plan, position, 0, 1);
   }
 
-  private void load(Plan plan, long start) {
+  /** Micro-batches are dealt to the ranks in turns: this rank's share of those from {@code position} on. */
+  Batches(Plan plan, long position, int rank, int ranks) {
+    long first = position + (long) rank * plan.rows();
+    long stride = (long) ranks * plan.rows();
+    loader = Thread.ofPlatform().name("gatun-loader").daemon().start(() -> load(plan, first, stride));
+  }
+
+  private void load(Plan plan, long start, long stride) {
     try {
-      for (long position = start;; position += plan.rows()) {
+      for (long position = start;; position += stride) {
         queue.put(prepare(plan, position));
       }
     } catch (InterruptedException e) {
@@ -56,8 +64,10 @@ final class Batches implements AutoCloseable {
 
   /** The next micro-batch; throws what kept the loader from making it. */
   Batch next() {
+    long begun = System.nanoTime();
     try {
       Prepared prepared = queue.take();
+      waitedNanos += System.nanoTime() - begun;
       if (prepared.failure() != null) {
         throw prepared.failure();
       }
@@ -66,6 +76,11 @@ final class Batches implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted while waiting for the next batch", e);
     }
+  }
+
+  /** Milliseconds that {@link #next} has kept its callers waiting, all together. */
+  double waitedMillis() {
+    return waitedNanos / 1e6;
   }
 
   /** Ends the loader and waits for it. */

@@ -13,6 +13,8 @@ import org.gatun.model.CharacterTokenizer;
 import org.gatun.model.Gpt2Config;
 import org.gatun.model.Gpt2Tokenizer;
 import org.gatun.model.Tokenizer;
+import org.gatun.train.data.DataManifest;
+import org.gatun.train.data.Split;
 
 /**
  * Tokens to train on and tokens to validate on.
@@ -55,51 +57,56 @@ record Corpus(
     return corpus;
   }
 
-  static boolean isTokens(Path data) {
-    return data != null
-        && (Files.isDirectory(data)
-            ? Files.exists(data.resolve("train.bin"))
-            : TokenFile.isNamed(data));
+  static boolean isTokens(Path data) throws IOException {
+    return data != null && TokenFile.holds(data);
   }
 
   // Tokens.
 
   private static Corpus ofTokens(DataOptions options, Tokenizer known, int vocabulary)
       throws IOException {
-    Path file = Files.isDirectory(options.data) ? options.data.resolve("train.bin") : options.data;
-    Path beside = file.resolveSibling("val.bin");
-    Path validation =
-        options.valData != null
-            ? tokenFile(options.valData)
-            : file.endsWith("train.bin") && Files.exists(beside) ? beside : null;
-    var manifest = Manifest.beside(file);
+    Tokens train = TokenFile.open(options.data, Split.TRAIN);
+    Tokens validation = validation(options);
+    Path folder = Files.isDirectory(options.data) ? options.data : TokenFile.folder(options.data);
+    var manifest = DataManifest.of(folder);
     int tokens =
         vocabulary != 0
             ? vocabulary
             : manifest.vocabulary() != 0 ? manifest.vocabulary() : Gpt2Config.GPT2_VOCABULARY;
-    Tokens train = TokenFile.open(file);
     return new Corpus(
         train,
-        validation == null ? train : TokenFile.open(validation),
-        tokenizerOfTokens(options, known, manifest, tokens),
+        validation == null ? train : validation,
+        tokenizerOfTokens(options, known, manifest, folder, tokens),
         tokens,
-        file + ", " + train.size() + " tokens");
+        train.name() + ", " + train.size() + " tokens");
   }
 
-  private static Path tokenFile(Path data) {
-    Path file = Files.isDirectory(data) ? data.resolve("val.bin") : data;
-    if (!TokenFile.isNamed(file)) {
-      throw new WrongUse(
-          "--val-data "
-              + data
-              + ": --data holds tokens, so this must be a .bin file of tokens too");
+  /** Where no other is named: the folder's own, or what lies beside a file called train.bin. */
+  private static Tokens validation(DataOptions options) throws IOException {
+    if (options.valData != null) {
+      Tokens named =
+          Files.isDirectory(options.valData) || TokenFile.isNamed(options.valData)
+              ? TokenFile.open(options.valData, Split.VAL)
+              : null;
+      if (named == null) {
+        throw new WrongUse(
+            "--val-data "
+                + options.valData
+                + ": --data holds tokens, so this must be a .bin file of tokens too");
+      }
+      return named;
     }
-    return file;
+    if (Files.isDirectory(options.data)) {
+      return TokenFile.open(options.data, Split.VAL);
+    }
+    Path beside = options.data.resolveSibling("val.bin");
+    return options.data.endsWith("train.bin") && Files.exists(beside) ? TokenFile.open(beside) : null;
   }
 
   /** For samples only: the tokens are made already. */
   private static Tokenizer tokenizerOfTokens(
-      DataOptions options, Tokenizer known, Manifest manifest, int vocabulary) {
+      DataOptions options, Tokenizer known, DataManifest manifest, Path folder, int vocabulary)
+      throws IOException {
     String name = options.tokenizer != null ? options.tokenizer : manifest.tokenizer();
     if (known != null) {
       return known;
@@ -110,6 +117,7 @@ record Corpus(
     return switch (name) {
       case "byte" -> new ByteTokenizer();
       case "gpt2" -> new Gpt2Tokenizer();
+      case "char" -> manifest.tokenizer() == null ? null : Tokenizer.load(folder);
       default -> null;
     };
   }
@@ -167,13 +175,10 @@ record Corpus(
       throw new IllegalArgumentException(
           name + ": " + tokenizer.vocabulary() + " different tokens do not fit two bytes");
     }
-    // Bytes need no decoding: they may be no UTF-8 at all.
-    boolean bytes = tokenizer instanceof ByteTokenizer;
-    int[] tokens = bytes ? null : tokenizer.encode(new String(text, StandardCharsets.UTF_8));
-    int count = bytes ? text.length : tokens.length;
-    var shorts = ByteBuffer.allocate(Math.multiplyExact(2, count)).order(ByteOrder.LITTLE_ENDIAN);
-    for (int i = 0; i < count; i++) {
-      shorts.putShort((short) (bytes ? text[i] & 0xFF : tokens[i]));
+    int[] tokens = tokenizer.encode(text, 0, text.length);
+    var shorts = ByteBuffer.allocate(Math.multiplyExact(2, tokens.length)).order(ByteOrder.LITTLE_ENDIAN);
+    for (int token : tokens) {
+      shorts.putShort((short) token);
     }
     return Tokens.of(name, MemorySegment.ofBuffer(shorts.flip()));
   }

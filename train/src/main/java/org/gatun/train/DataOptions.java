@@ -11,8 +11,9 @@ final class DataOptions {
     SEQUENTIAL
   }
 
-  @Option(names = "--data", paramLabel = "FILE|DIR", description = "Text (a file, or all files of a folder), or tokens (a .bin file of little-endian u16, or"
-      + " a folder with train.bin and val.bin). Not given: Java sources of this JDK.")
+  @Option(names = "--data", paramLabel = "FILE|DIR", description = "Text (a file, or all files of a folder), or tokens (a .bin or .npy file, or"
+      + " a folder of such for training and validation, as gatun prepare, nanoGPT and llm.c write them)."
+      + " Not given: Java sources of this JDK.")
   Path data;
 
   @Option(names = "--val-data", paramLabel = "FILE|DIR", description = "Data to validate on, if not a part of --data.")

@@ -2,6 +2,8 @@ package org.gatun.train;
 
 import org.gatun.cpu.CpuDevice;
 import org.gatun.cuda.Cuda;
+import org.gatun.cuda.CudaContext;
+import org.gatun.gpu.CudaDevice;
 import org.gatun.tensor.Device;
 import picocli.CommandLine.Option;
 
@@ -16,6 +18,9 @@ final class DeviceOptions {
   @Option(names = "--blas", paramLabel = "java|mkl|accelerate|PATH", defaultValue = "java", description = "What multiplies matrices on the CPU: Gatun's own code, or a library of the system.")
   String blas;
 
+  @Option(names = "--tune", defaultValue = "false", description = "On a GPU, time the candidates for each matrix product when it is first met; what is found is kept for the next start.")
+  boolean tune;
+
   void validate() {
     if (threads != null) {
       WrongUse.unlessAtLeast("--threads", 1, threads);
@@ -25,21 +30,58 @@ final class DeviceOptions {
     }
   }
 
+  /** Whether a GPU is asked for. */
+  boolean isCuda() {
+    return device.startsWith("cuda");
+  }
+
+  /**
+   * The GPU of a rank.
+   *
+   * @throws WrongUse if the options name another device
+   */
+  void useGpu(int ordinal, Origins origins) {
+    if (origins.isChosen("device") && !device.equals("cuda")) {
+      throw new WrongUse("--device " + device + ": several ranks train on a GPU each; leave --device out");
+    }
+    device = "cuda:" + ordinal;
+  }
+
+  private int ordinal() {
+    int colon = device.indexOf(':');
+    return colon < 0 ? 0 : Integer.parseInt(device.substring(colon + 1));
+  }
+
+  /** The device asked for, computing in F32 where nothing else is said. */
+  Device open() {
+    return open(Arithmetic.F32);
+  }
+
   /**
    * The device asked for.
    *
    * @throws UnsupportedOperationException if the machine lacks it
    */
-  Device open() {
-    if (device.startsWith("cuda")) {
-      throw new UnsupportedOperationException(
-          "--device "
-              + device
-              + ": "
-              + Cuda.whyNot().map(reason -> reason + "; ").orElse("")
-              + "this version trains on the CPU only, use --device cpu");
+  Device open(Arithmetic arithmetic) {
+    if (!isCuda()) {
+      int team = threads == null ? CpuDevice.physicalCores() : threads;
+      return new CpuDevice(team, blas.equals("java") ? null : blas);
     }
-    int team = threads == null ? CpuDevice.physicalCores() : threads;
-    return new CpuDevice(team, blas.equals("java") ? null : blas);
+    Cuda.whyNot().ifPresent(reason -> {
+      throw new UnsupportedOperationException(
+          "--device " + device + ": " + reason + "; see gatun doctor, or use --device cpu");
+    });
+    return new CudaDevice(
+        ordinal(), CudaDevice.Options.defaults().withTf32(arithmetic == Arithmetic.TF32).withTune(tune));
+  }
+
+  /** Bytes that the device can still give. */
+  long available() {
+    if (!isCuda()) {
+      return new MachineMemory().available();
+    }
+    try (var context = CudaContext.open(ordinal())) {
+      return context.freeMemory();
+    }
   }
 }

@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Folder;
 import org.gatun.tensor.Precision;
+import org.gatun.train.data.Split;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -22,8 +23,8 @@ final class EvalCommand implements Callable<Integer> {
   @Option(names = "--model", paramLabel = "DIR", required = true, description = "A run's folder or any Hugging Face GPT-2 folder.")
   Path model;
 
-  @Option(names = "--data", paramLabel = "FILE|DIR", required = true, description = "Text (a file, or all files of a folder), or tokens (a .bin file of little-endian u16, or"
-      + " a folder with val.bin).")
+  @Option(names = "--data", paramLabel = "FILE|DIR", required = true, description = "Text (a file, or all files of a folder), or tokens (a .bin or .npy file, or"
+      + " a folder with such for validation).")
   Path data;
 
   @Option(names = "--tokens", paramLabel = "N", description = "Predict only this many tokens, from the beginning.")
@@ -62,12 +63,10 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   private Tokens sequence() throws IOException {
-    Path inFolder = data.resolve("val.bin");
-    if (TokenFile.isNamed(data) && !Files.isDirectory(data)) {
-      return TokenFile.open(data);
-    }
-    return Files.exists(inFolder)
-        ? TokenFile.open(inFolder)
+    Tokens validation =
+        Files.isDirectory(data) || TokenFile.isNamed(data) ? TokenFile.open(data, Split.VAL) : null;
+    return validation != null
+        ? validation
         : Corpus.encode(data.toString(), TextFiles.read(data), new Gpt2Folder(model).tokenizer());
   }
 }

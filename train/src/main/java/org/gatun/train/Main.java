@@ -32,6 +32,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
   SampleCommand.class,
   EvalCommand.class,
   ReplayCommand.class,
+  PrepareCommand.class,
+  DataCommand.class,
   DoctorCommand.class,
   GenerateCompletion.class
 })

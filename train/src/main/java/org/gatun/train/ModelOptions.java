@@ -6,7 +6,6 @@ import java.util.Map;
 import java.util.TreeSet;
 import org.gatun.model.Gpt2Config;
 import org.gatun.tensor.Kernels.Gelu;
-import org.gatun.tensor.Precision;
 import picocli.CommandLine.Option;
 
 /** What to train. */
@@ -45,8 +44,9 @@ final class ModelOptions {
   @Option(names = "--dropout", paramLabel = "F", defaultValue = "0", description = "Share of activations dropped while training.")
   float dropout;
 
-  @Option(names = "--precision", paramLabel = "f32|bf16", defaultValue = "f32", description = "Type of values and activations; weights are updated in f32 either way.")
-  Precision precision;
+  @Option(names = "--precision", paramLabel = "f32|tf32|bf16", defaultValue = "f32", description = "Type of values and activations; weights are updated in f32 either way. tf32: f32 whose products a GPU"
+      + " may round, for speed.")
+  Arithmetic arithmetic;
 
   @Option(names = "--init", paramLabel = "DIR", description = "Start from the weights of this model (a Hugging Face GPT-2 folder).")
   Path init;

@@ -42,6 +42,11 @@ final class Ranks implements AutoCloseable {
     return ranks;
   }
 
+  /** Whether this process is rank 0, or alone. */
+  static boolean isFirst(Map<String, String> environment) {
+    return world(environment).rank() == 0;
+  }
+
   private static World world(Map<String, String> environment) {
     try {
       return World.of(environment).orElse(new World(0, 1, 0, "localhost", 0));
@@ -84,7 +89,7 @@ final class Ranks implements AutoCloseable {
     return world.localRank();
   }
 
-  /** Joins the collectives of a device; waits for all ranks. */
+  /** Joins the collectives of a device; waits for all ranks. Close what it returns before the device. */
   Communicator connect(Device device) {
     if (size() > 1) {
       communicator = new NcclCommunicator(
@@ -140,12 +145,8 @@ final class Ranks implements AutoCloseable {
 
   @Override
   public void close() {
-    try {
-      communicator.close();
-    } finally {
-      if (watch != null) {
-        watch.close();
-      }
+    if (watch != null) {
+      watch.close();
     }
   }
 }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.gatun.dist.SingleProcess;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Folder;
 import org.gatun.model.Recompute;
@@ -54,10 +55,10 @@ final class ReplayCommand implements Callable<Integer> {
     Map<String, String> options = incident.options();
     var config =
         new Gpt2Folder(folder).config().withDropout(Float.parseFloat(option(options, "dropout")));
-    var precision = Precision.valueOf(option(options, "precision").toUpperCase(Locale.ROOT));
+    var arithmetic = Arithmetic.valueOf(option(options, "precision").toUpperCase(Locale.ROOT));
     System.out.println(incident.reason());
-    try (Device device = deviceOptions.open();
-        Gpt2 gpt2 = Gpt2.load(folder, config, device, precision);
+    try (Device device = deviceOptions.open(arithmetic);
+        Gpt2 gpt2 = Gpt2.load(folder, config, device, arithmetic.precision());
         var scope = Scope.on(device)) {
       replay(gpt2, Incident.readBatches(folder, scope), incident);
     }
@@ -75,13 +76,14 @@ final class ReplayCommand implements Callable<Integer> {
   private static void replay(Gpt2 gpt2, Incident.Batches batches, Incident incident) {
     long seed = Long.parseLong(option(incident.options(), "seed"));
     var plan =
-        new TrainStep.Plan(batches.shape(), batches.micro().size(), Recompute.NONE, seed);
+        new TrainStep.Plan(batches.shape(), batches.micro().size(), Recompute.NONE, seed, false);
     long number = incident.step() - 1;
     var optimizer = new OptimizerOptions();
     optimizer.moments = Precision.F32;
-    try (var trainStep = new TrainStep(gpt2, optimizer, plan)) {
+    try (var trainStep = new TrainStep(gpt2, optimizer, plan, new SingleProcess())) {
       Iterator<Batch> micro = batches.micro().iterator();
-      TrainStep.Outcome outcome = trainStep.gradients(micro::next, number);
+      trainStep.gradients(micro::next, number, false);
+      TrainStep.Outcome outcome = trainStep.outcome().await();
       float[] losses = trainStep.losses();
       for (int i = 0; i < losses.length; i++) {
         line("micro-batch %d of %d: loss %s", i + 1, losses.length, losses[i]);

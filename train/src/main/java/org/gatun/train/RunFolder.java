@@ -120,7 +120,8 @@ final class RunFolder implements AutoCloseable {
     return newest(path);
   }
 
-  private static Path newest(Path path) throws IOException {
+  /** The newest complete checkpoint of a run that this process need not own; null before the first. */
+  static Path newest(Path path) throws IOException {
     List<Path> complete = complete(path);
     if (!complete.isEmpty()) {
       return complete.getLast();

@@ -48,7 +48,8 @@ final class StepLog implements AutoCloseable {
     this.steps = steps;
   }
 
-  private static boolean isTerminal() {
+  /** Whether there is someone to watch a line that changes. */
+  static boolean isTerminal() {
     Console console = System.console();
     return console != null && console.isTerminal() && !"dumb".equals(System.getenv("TERM"));
   }

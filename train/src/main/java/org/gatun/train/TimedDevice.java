@@ -41,7 +41,8 @@ final class TimedDevice implements Device {
     Map<Method, Object> families = new HashMap<>();
     for (Method family : Kernels.class.getDeclaredMethods()) {
       Object kernels = invoke(family, own);
-      families.put(family, proxy(family.getReturnType(), (_, method, arguments) -> time(family.getName(), kernels, method, arguments)));
+      families.put(family,
+          proxy(family.getReturnType(), (_, method, arguments) -> time(family.getName(), kernels, method, arguments)));
     }
     this.kernels = proxy(Kernels.class, (_, method, _) -> families.get(method));
   }
@@ -109,7 +110,8 @@ final class TimedDevice implements Device {
     return switch (kernel) {
       case "matmul" -> 2.0 * ((Sink) arguments[0]).into().shape().size() * ((Tensor) arguments[1]).shape().dim(-1);
       case "backwardInput" -> 2.0 * tensor(arguments, 1).size() * tensor(arguments, 2).dim(-1);
-      case "backwardWeight" -> arguments[0] == null ? 0 : 2.0 * tensor(arguments, 2).size() * tensor(arguments, 3).dim(-1);
+      case "backwardWeight" ->
+          arguments[0] == null ? 0 : 2.0 * tensor(arguments, 2).size() * tensor(arguments, 3).dim(-1);
       case "forward" -> arguments[1] instanceof Tensor second && arguments.length == 4
           ? 2.0 * second.shape().size() * tensor(arguments, 2).dim(0)
           : attention(arguments, 2, 2);

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -18,6 +19,8 @@ import org.gatun.model.Tokenizer;
 import org.gatun.tensor.Device;
 import org.gatun.tensor.Parameters;
 import org.gatun.tensor.Shape;
+import org.gatun.train.ranks.Launcher;
+import org.gatun.train.ranks.World;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -100,6 +103,9 @@ final class TrainCommand implements Callable<Integer> {
   DeviceOptions deviceOptions;
 
   @Mixin
+  ParallelOptions parallel;
+
+  @Mixin
   ConfigOptions config;
 
   @Spec
@@ -108,6 +114,7 @@ final class TrainCommand implements Callable<Integer> {
   private Origins origins;
   private Path continued;
   private RunState resumed;
+  private Ranks ranks;
 
   /** Adds what values come from when neither command line, environment nor file have them. */
   void useOrigins(Origins given, ParseResult first) throws IOException {
@@ -171,6 +178,7 @@ final class TrainCommand implements Callable<Integer> {
     spikes.validate();
     run.validate();
     deviceOptions.validate();
+    parallel.validate();
     optimizer.validateTogether(origins);
     if (run.samplePrompt == null) {
       run.samplePrompt = data.data == null ? "public class " : "";
@@ -180,12 +188,53 @@ final class TrainCommand implements Callable<Integer> {
       printMemory();
       return 0;
     }
+    if (parallel.gpus > 1 && World.of(System.getenv()).isEmpty()) {
+      return launch();
+    }
+    if (continued != null) {
+      requireSameRun();
+    }
+    // Before the others are met: what they read there is then in order.
+    try (RunFolder taken = continued != null && Ranks.isFirst(System.getenv()) ? takeUp() : null;
+        Ranks joined = Ranks.join(System.getenv(), signature(), parallel.patience())) {
+      ranks = joined;
+      try {
+        work(taken);
+      } catch (RuntimeException e) {
+        ranks.throwFailure();
+        throw e;
+      }
+    }
+    return 0;
+  }
+
+  private void work(RunFolder taken) throws IOException {
+    if (ranks.size() > 1) {
+      requireForRanks();
+      deviceOptions.useGpu(ranks.localRank(), origins);
+    }
     if (continued == null) {
       start();
     } else {
-      resume();
+      resume(taken);
     }
-    return 0;
+  }
+
+  /** One process a GPU, with the same command line; each finds its rank in the environment. */
+  private int launch() throws IOException {
+    var arguments = new ArrayList<>(spec.root().commandLine().getParseResult().originalArgs());
+    return Launcher.ofThisProgram(Main.class.getName(), arguments, System.err).run(parallel.gpus);
+  }
+
+  /** What must be alike on all ranks: every option, and the program. */
+  private String signature() {
+    return Integer.toHexString(origins.values().hashCode()) + " " + Versions.gatun();
+  }
+
+  private void requireForRanks() {
+    if (spikes.onSpike == SpikeOptions.Action.REWIND) {
+      throw new WrongUse("--on-spike rewind: a run of several ranks cannot go back; give log or skip");
+    }
   }
 
   /** What the run would take; a vocabulary that only the data knows is taken from the tokenizer. */
@@ -204,7 +253,7 @@ final class TrainCommand implements Callable<Integer> {
   private MemoryEstimate.Plan memoryPlan(Gpt2Config size, int context) {
     return new MemoryEstimate.Plan(
         size.withDropout(model.dropout),
-        model.precision,
+        model.arithmetic.precision(),
         optimizer.adamw(),
         Shape.of(batch.microBatch, context),
         batch.recompute,
@@ -215,7 +264,7 @@ final class TrainCommand implements Callable<Integer> {
   private MemoryEstimate requireMemory(Gpt2Config size, int context) {
     MemoryEstimate.Plan plan = memoryPlan(size, context);
     return run.memoryCheck
-        ? MemoryEstimate.requireFit(plan, new MachineMemory().available())
+        ? MemoryEstimate.requireFit(plan, deviceOptions.available())
         : MemoryEstimate.of(plan);
   }
 
@@ -231,18 +280,18 @@ final class TrainCommand implements Callable<Integer> {
       model.requireAgreement(existing, origins);
     }
     int context = model.context == null ? existing.context() : model.context;
-    batch.microSteps(context);
+    batch.microSteps(context, ranks.size());
     Corpus corpus = corpus(existing);
     corpus.requireWindow(context);
     MemoryEstimate memory =
         requireMemory(existing == null ? model.configuration(corpus.vocabulary()) : existing, context);
-    if (run.fresh && run.out != null && Files.isDirectory(run.out) && RunFolder.isRun(run.out)) {
+    if (ranks.isFirst() && run.fresh && run.out != null && Files.isDirectory(run.out) && RunFolder.isRun(run.out)) {
       System.out.println(run.out + " held a run, which is now " + RunFolder.setAside(run.out));
     }
-    try (Device device = deviceOptions.open();
+    try (Device device = deviceOptions.open(model.arithmetic);
         Gpt2 gpt2 = initial(device, existing, corpus.vocabulary())) {
       RunState state = RunState.begin(provenance(corpus, context, device));
-      try (RunFolder folder = RunFolder.create(out(), state)) {
+      try (RunFolder folder = ranks.isFirst() ? RunFolder.create(out(), state) : null) {
         train(gpt2, corpus, context, folder, state, memory);
       }
     }
@@ -262,9 +311,9 @@ final class TrainCommand implements Callable<Integer> {
 
   private Gpt2 initial(Device device, Gpt2Config existing, int vocabulary) throws IOException {
     if (existing != null) {
-      return Gpt2.load(model.init, existing.withDropout(model.dropout), device, model.precision);
+      return Gpt2.load(model.init, existing.withDropout(model.dropout), device, model.arithmetic.precision());
     }
-    var gpt2 = new Gpt2(new Parameters(device, model.precision), model.configuration(vocabulary));
+    var gpt2 = new Gpt2(new Parameters(device, model.arithmetic.precision()), model.configuration(vocabulary));
     gpt2.parameters().initialize(run.seed);
     return gpt2;
   }
@@ -299,7 +348,8 @@ final class TrainCommand implements Callable<Integer> {
     var options = new TreeMap<>(origins.values());
     options.keySet().removeAll(OF_THE_MOMENT);
     options.put(
-        "batch-tokens", Long.toString((long) batch.microBatch * context * batch.microSteps(context)));
+        "batch-tokens",
+        Long.toString((long) batch.microBatch * context * batch.microSteps(context, ranks.size()) * ranks.size()));
     var versions = new TreeMap<>(Versions.all());
     versions.put("device", device.name());
     return new Provenance(
@@ -323,17 +373,24 @@ final class TrainCommand implements Callable<Integer> {
 
   // An earlier run.
 
-  private void resume() throws IOException {
-    requireSameRun();
-    try (RunFolder folder = RunFolder.open(continued)) {
+  private RunFolder takeUp() throws IOException {
+    RunFolder folder = RunFolder.open(continued);
+    try {
       folder.repair();
       if (run.resumeStep != null) {
         folder.returnTo(run.resumeStep);
       }
-      // Read again: another process may have gone on until the folder was ours.
-      resumed = RunFolder.state(continued);
-      resume(folder, folder.newest());
+      return folder;
+    } catch (IOException | RuntimeException e) {
+      folder.close();
+      throw e;
     }
+  }
+
+  private void resume(RunFolder folder) throws IOException {
+    // Read again: another process may have gone on until the folder was ours.
+    resumed = RunFolder.state(continued);
+    resume(folder, RunFolder.newest(continued));
   }
 
   private void resume(RunFolder folder, Path newest) throws IOException {
@@ -342,7 +399,7 @@ final class TrainCommand implements Callable<Integer> {
       Corpus corpus = requireSame(corpus(existing));
       Gpt2Config size = existing == null ? model.configuration(corpus.vocabulary()) : existing;
       MemoryEstimate memory = requireMemory(size, context(size));
-      try (Device device = deviceOptions.open();
+      try (Device device = deviceOptions.open(model.arithmetic);
           Gpt2 gpt2 = initial(device, existing, corpus.vocabulary())) {
         int context = context(gpt2.config());
         RunState state = RunState.begin(provenance(corpus, context, device));
@@ -354,8 +411,8 @@ final class TrainCommand implements Callable<Integer> {
     Gpt2Config saved = new Gpt2Folder(newest).config();
     Corpus corpus = requireSame(Corpus.open(data, tokenizerOf(newest), saved.vocabulary()));
     MemoryEstimate memory = requireMemory(saved, context(saved));
-    try (Device device = deviceOptions.open();
-        Gpt2 gpt2 = Gpt2.load(newest, saved.withDropout(model.dropout), device, model.precision)) {
+    try (Device device = deviceOptions.open(model.arithmetic);
+        Gpt2 gpt2 = Gpt2.load(newest, saved.withDropout(model.dropout), device, model.arithmetic.precision())) {
       RunState state = resumed.with(provenance(corpus, context(saved), device));
       train(gpt2, corpus, context(saved), folder, state, memory);
     }
@@ -425,16 +482,33 @@ final class TrainCommand implements Callable<Integer> {
             run,
             spikes,
             context,
+            batch.microSteps(context, ranks.size()),
             data.sampling == DataOptions.Order.SHUFFLED,
+            parallel.graph,
+            deviceOptions.isCuda() && spikes.onSpike == SpikeOptions.Action.LOG,
             memory);
     try (var stop = new StopSignal();
-        var trainer = new Trainer(job, folder, state, stop)) {
+        var _ = ranks.connect(gpt2.parameters().device())) {
+      ranks.agree(gpt2.parameters());
       try {
-        trainer.run(System.out);
+        train(job, folder, state, stop);
       } catch (IOException | RuntimeException e) {
         stop.failed(e);
         throw e;
       }
+    }
+  }
+
+  private void train(Trainer.Job job, RunFolder folder, RunState state, StopSignal stop) throws IOException {
+    if (ranks.isFirst()) {
+      try (var trainer = new Trainer(job, folder, state, ranks, stop)) {
+        trainer.run(System.out);
+      }
+      return;
+    }
+    Path checkpoint = continued == null ? null : RunFolder.newest(continued);
+    try (var follower = new Follower(job, checkpoint, state, ranks, stop)) {
+      follower.run();
     }
   }
 }

@@ -233,7 +233,8 @@ final class TrainStep implements AutoCloseable {
       for (int micro = 0; micro < plan.microSteps(); micro++) {
         sum += values[micro];
       }
-      return new Outcome((float) (sum / plan.microSteps()), values[plan.microSteps() + 1], values[plan.microSteps()] > 0);
+      return new Outcome((float) (sum / plan.microSteps()), values[plan.microSteps() + 1],
+          values[plan.microSteps()] > 0);
     }
   }
 

@@ -21,7 +21,14 @@ final class Trainer implements AutoCloseable {
   /** The stream of {@link Philox#derive} that samples draw from: training never comes to it. */
   private static final long SAMPLES = -1;
 
-  /** What is trained, on what, and how. */
+  /**
+   * What is trained, on what, and how.
+   *
+   * @param microSteps micro-batches of a step on each rank
+   * @param capture whether steps are captured once and replayed
+   * @param deferred whether an update is given to the device before the host has seen the loss: it then looks at each
+   *     step while the next one is computed
+   */
   record Job(
       Gpt2 model,
       Corpus corpus,
@@ -30,8 +37,33 @@ final class Trainer implements AutoCloseable {
       RunOptions run,
       SpikeOptions spikes,
       int context,
+      int microSteps,
       boolean shuffled,
-      MemoryEstimate memory) {}
+      boolean capture,
+      boolean deferred,
+      MemoryEstimate memory) {
+    /** Of what a step is made. */
+    TrainStep.Plan plan() {
+      return new TrainStep.Plan(
+          Shape.of(batch.microBatch, context), microSteps, batch.recompute, run.seed, capture);
+    }
+
+    /** The micro-batches of a rank from a position of the run on. */
+    Batches batches(long position, Ranks ranks) {
+      long tokens = corpus.train().size();
+      WindowOrder order =
+          shuffled
+              ? WindowOrder.shuffled(tokens, context, run.seed)
+              : WindowOrder.sequential(tokens, context);
+      var plan =
+          new Batches.Plan(corpus.train(), corpus.vocabulary(), order, batch.microBatch, context);
+      return new Batches(plan, position, ranks.rank(), ranks.size());
+    }
+  }
+
+  /** A step that was given to the device and not looked at yet. */
+  private record Begun(
+      long step, float learningRate, long nanoTime, List<Batch> micro, TrainStep.Pending pending) {}
 
   /** Times a run goes back before it gives up: whatever is wrong, other data did not help. */
   private static final int MOST_REWINDS = 10;
@@ -41,7 +73,7 @@ final class Trainer implements AutoCloseable {
   private final Provenance provenance;
   private final TrainStep trainStep;
   private final CheckpointWriter writer;
-  private final WindowOrder order;
+  private final Ranks ranks;
   private final SpikeGuard guard;
   private final StopSignal stop;
   private final Schedule learningRate;
@@ -51,23 +83,23 @@ final class Trainer implements AutoCloseable {
   private long position;
   private long savedStep = -1;
   private int rewinds;
+  private Begun last;
+  private boolean stopping;
+  private long settledAt;
+  private double stepMillis;
 
   /**
    * Ready to go on from a state; weights are in the model, moments come from the folder's newest
    * checkpoint.
    */
-  Trainer(Job job, RunFolder folder, RunState state, StopSignal stop) throws IOException {
+  Trainer(Job job, RunFolder folder, RunState state, Ranks ranks, StopSignal stop) throws IOException {
     this.job = job;
     this.folder = folder;
     this.provenance = state.provenance();
+    this.ranks = ranks;
     this.stop = stop;
-    long tokens = job.corpus().train().size();
-    this.order =
-        job.shuffled()
-            ? WindowOrder.shuffled(tokens, job.context(), job.run().seed)
-            : WindowOrder.sequential(tokens, job.context(), 1);
     this.learningRate = job.optimizer().learningRate();
-    this.trainStep = new TrainStep(job.model(), job.optimizer(), plan(job));
+    this.trainStep = new TrainStep(job.model(), job.optimizer(), job.plan(), ranks.communicator());
     this.writer =
         new CheckpointWriter(
             folder, job.run(), job.model(), trainStep.adamw(), job.corpus().tokenizer());
@@ -82,15 +114,6 @@ final class Trainer implements AutoCloseable {
     }
   }
 
-  private static TrainStep.Plan plan(Job job) {
-    BatchOptions batch = job.batch();
-    return new TrainStep.Plan(
-        Shape.of(batch.microBatch, job.context()),
-        batch.microSteps(job.context()),
-        batch.recompute,
-        job.run().seed);
-  }
-
   /**
    * Trains until the last step, the time limit or a signal; prints the line that says how it ended.
    */
@@ -102,7 +125,7 @@ final class Trainer implements AutoCloseable {
         checkpoint();
       }
       writer.await();
-      if (stop.requested()) {
+      if (stopping || stop.requested()) {
         log.line(
             "stopped after step " + step + "; go on with: gatun train --resume " + folder.path());
         return;
@@ -142,71 +165,134 @@ final class Trainer implements AutoCloseable {
         options.maxMinutes == null
             ? Long.MAX_VALUE
             : System.nanoTime() + (long) (options.maxMinutes * 60e9);
-    var plan =
-        new Batches.Plan(
-            job.corpus().train(),
-            job.corpus().vocabulary(),
-            order,
-            job.batch().microBatch,
-            job.context());
     metrics = Metrics.open(folder, step);
-    try (var batches = new Batches(plan, position)) {
-      while (step < job.optimizer().steps && !stop.requested() && System.nanoTime() < deadline) {
+    settledAt = System.nanoTime();
+    try (var batches = job.batches(position, ranks)) {
+      while (step < job.optimizer().steps && !stopping) {
         writer.check();
-        if (step(batches, log)) {
+        boolean last = stop.requested() || System.nanoTime() >= deadline;
+        if (last && ranks.size() == 1) {
+          break;
+        }
+        if (step(batches, last, log)) {
           between(log);
         }
+        ranks.progress();
       }
+      settle(log);
+      tellWaiting(batches, log);
     } finally {
       metrics.close();
     }
   }
 
-  /** Takes a step; false if the run went back instead. */
-  private boolean step(Batches batches, StepLog log) throws IOException {
+  private void tellWaiting(Batches batches, StepLog log) {
+    if (stepMillis > 0) {
+      log.line(
+          String.format(
+              Locale.ROOT,
+              "waited %.1f ms for data, %.3f%% of the steps' time",
+              batches.waitedMillis(),
+              100 * batches.waitedMillis() / stepMillis));
+    }
+  }
+
+  /** Takes a step, the last one if all ranks hear of {@code stops} in time; false if the run went back instead. */
+  private boolean step(Batches batches, boolean stops, StepLog log) throws IOException {
     long start = System.nanoTime();
     float rate = learningRate.at(step);
     var micro = new ArrayList<Batch>();
-    TrainStep.Outcome outcome =
-        trainStep.gradients(
-            () -> {
-              micro.add(batches.next());
-              return micro.getLast();
-            },
-            step);
-    position += trainStep.plan().tokens() / job.context();
+    trainStep.gradients(
+        () -> {
+          micro.add(batches.next());
+          return micro.getLast();
+        },
+        step,
+        stops);
+    position += (long) ranks.size() * trainStep.plan().tokens() / job.context();
+    var begun = new Begun(step, rate, start, micro, trainStep.outcome());
+    if (!job.deferred()) {
+      return look(begun, log);
+    }
+    trainStep.update(rate);
+    step++;
+    Begun before = last;
+    last = begun;
+    if (before != null) {
+      report(before, before.pending().await(), log);
+    }
+    return true;
+  }
+
+  /** Looks at a step before its update. */
+  private boolean look(Begun begun, StepLog log) throws IOException {
+    TrainStep.Outcome outcome = begun.pending().await();
     String reason = guard.judge(outcome);
-    if (reason != null && !goesOn(reason, outcome, micro, log)) {
+    if (reason != null && !goesOn(reason, begun, outcome, log)) {
       rewind(log);
       return false;
     }
     if (reason == null || job.spikes().onSpike == SpikeOptions.Action.LOG) {
-      trainStep.update(rate);
+      trainStep.update(begun.learningRate());
       guard.taken(outcome);
     }
     step++;
-    double millis = (System.nanoTime() - start) / 1e6;
-    long tokens = trainStep.plan().tokens();
-    var result =
-        new StepResult(
-            step, step * tokens, outcome.loss(), rate, outcome.gradientNorm(), tokens, millis);
-    metrics.add(result);
-    log.step(result);
+    tell(begun, outcome, log);
     return true;
   }
 
+  /** Looks at a step whose update was given to the device with it; one that was not finite has changed nothing. */
+  private void report(Begun begun, TrainStep.Outcome outcome, StepLog log) throws IOException {
+    ranks.throwFailure();
+    String reason = guard.judge(outcome);
+    if (reason != null) {
+      goesOn(reason, begun, outcome, log);
+    }
+    guard.taken(outcome);
+    tell(begun, outcome, log);
+  }
+
+  /** Looks at the step that is under way, if any. */
+  private void settle(StepLog log) throws IOException {
+    if (last != null) {
+      Begun begun = last;
+      last = null;
+      report(begun, begun.pending().await(), log);
+    }
+  }
+
+  private void tell(Begun begun, TrainStep.Outcome outcome, StepLog log) throws IOException {
+    long now = System.nanoTime();
+    double millis = (now - Math.max(begun.nanoTime(), settledAt)) / 1e6;
+    settledAt = now;
+    stepMillis += millis;
+    stopping |= outcome.stop();
+    long number = begun.step() + 1;
+    long tokens = trainStep.plan().tokens() * ranks.size();
+    var result =
+        new StepResult(
+            number, number * tokens, outcome.loss(), begun.learningRate(), outcome.gradientNorm(), tokens, millis);
+    metrics.add(result);
+    log.step(result);
+  }
+
   /** Saves a step that stands out and does what is to be done with it; false if that is to go back. */
-  private boolean goesOn(
-      String reason, TrainStep.Outcome outcome, List<Batch> micro, StepLog log) throws IOException {
-    long number = step + 1;
-    String found = outcome.isFinite() ? null : trainStep.trace(micro, step);
-    String sentence = "step " + number + ": " + reason + (found == null ? "" : "; " + found);
+  private boolean goesOn(String reason, Begun begun, TrainStep.Outcome outcome, StepLog log) throws IOException {
+    long number = begun.step() + 1;
+    String found = outcome.isFinite() ? null : trainStep.trace(begun.micro(), begun.step());
+    String sentence =
+        "step "
+            + number
+            + ": "
+            + reason
+            + (found == null ? "" : "; " + found)
+            + (outcome.isFinite() && step > number ? "; its weights are saved as they are after step " + step : "");
     var incident = Incident.of(number, sentence, outcome, provenance.options());
     folder.incident(
         number,
         path -> {
           Checkpoint.writeModel(path, job.model(), job.corpus().tokenizer());
-          incident.write(path, micro, trainStep.plan().shape());
+          incident.write(path, begun.micro(), trainStep.plan().shape());
         });
     String replay = "gatun replay --run " + folder.path() + " --step " + number;
     switch (job.spikes().onSpike) {
@@ -263,6 +349,9 @@ final class Trainer implements AutoCloseable {
   /** What is due after a step. */
   private void between(StepLog log) throws IOException {
     RunOptions options = job.run();
+    if (isDue(options.evalInterval) || isDue(options.sampleInterval) || isDue(options.checkpointInterval)) {
+      settle(log);
+    }
     boolean evaluates = isDue(options.evalInterval) && step < job.optimizer().steps;
     if (step == begin + MEASURED_AFTER || evaluates) {
       log.measured(

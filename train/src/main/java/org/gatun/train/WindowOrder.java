@@ -31,13 +31,9 @@ final class WindowOrder {
     return new WindowOrder((tokens - 1) / context, context, true, seed);
   }
 
-  /**
-   * One after the other; begins again where no whole micro-batch of {@code rows} is left, as llm.c
-   * does.
-   */
-  static WindowOrder sequential(long tokens, int context, int rows) {
-    long windows = (tokens - 1) / context;
-    return new WindowOrder(windows < rows ? windows : windows / rows * rows, context, false, 0);
+  /** One after the other, epoch after epoch. */
+  static WindowOrder sequential(long tokens, int context) {
+    return new WindowOrder((tokens - 1) / context, context, false, 0);
   }
 
   /** How many windows an epoch has. */

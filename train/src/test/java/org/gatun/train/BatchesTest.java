@@ -17,7 +17,7 @@ class BatchesTest {
   private Batches.Plan plan(int vocabulary, int... tokens) throws Exception {
     Tokens sequence = TokenFile.open(Cli.tokens(folder.resolve("tokens.bin"), tokens));
     return new Batches.Plan(
-        sequence, vocabulary, WindowOrder.sequential(sequence.size(), 3, 2), 2, 3);
+        sequence, vocabulary, WindowOrder.sequential(sequence.size(), 3), 2, 3);
   }
 
   @Test

@@ -81,7 +81,24 @@ record Cli(int code, String out, String err) {
     return start(List.of("train", "--resume", folder.toString()));
   }
 
+  /** Runs a command in a process of its own; what it says goes to {@code log}. */
+  static Process start(List<String> prefix, Path log, Object... arguments) throws IOException {
+    var command = new ArrayList<>(prefix);
+    command.addAll(command(strings(arguments)));
+    return new ProcessBuilder(command)
+        .redirectErrorStream(true)
+        .redirectOutput(log.toFile())
+        .start();
+  }
+
   private static Process start(List<String> arguments) throws IOException {
+    return new ProcessBuilder(command(arguments))
+        .redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+        .start();
+  }
+
+  private static List<String> command(List<String> arguments) {
     String modules = System.getProperty("jdk.module.path", "");
     var command =
         new ArrayList<>(
@@ -96,10 +113,16 @@ record Cli(int code, String out, String err) {
                 System.getProperty("java.class.path") + File.pathSeparator + modules,
                 "org.gatun.train.Main"));
     command.addAll(arguments);
-    return new ProcessBuilder(command)
-        .redirectErrorStream(true)
-        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-        .start();
+    return command;
+  }
+
+  /** What a process has said. */
+  static String text(Path log) {
+    try {
+      return Files.readString(log);
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
   }
 
   private static List<String> strings(Object... arguments) {

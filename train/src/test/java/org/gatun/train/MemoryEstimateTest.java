@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.dist.SingleProcess;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Config;
 import org.gatun.model.Recompute;
@@ -72,9 +73,10 @@ class MemoryEstimateTest {
         var gpt2 = new Gpt2(new Parameters(device, plan.precision()), plan.config())) {
       gpt2.parameters().initialize(1);
       try (var step =
-          new TrainStep(gpt2, options, new TrainStep.Plan(plan.shape(), 2, plan.recompute(), 1))) {
+          new TrainStep(
+              gpt2, options, new TrainStep.Plan(plan.shape(), 2, plan.recompute(), 1, true), new SingleProcess())) {
         for (int i = 0; i < 2; i++) {
-          step.gradients(() -> batch, i);
+          step.gradients(() -> batch, i, false);
           step.update(1e-3f);
         }
         Evaluation.of(gpt2, corpus, 1024, context);

@@ -3,8 +3,10 @@ package org.gatun.train;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.Random;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,15 +51,37 @@ class WindowOrderTest {
   }
 
   @Test
-  void sequentialOrderBeginsAgainWhereNoMicroBatchIsLeft() {
-    // 50 tokens: 12 windows of 4, of which batches of 5 rows use 10.
+  void sequentialOrderBeginsAgainBehindTheLastWindow() {
+    // 18 tokens: 4 windows of 4, and one token that no window has room for.
     assertArrayEquals(
-        new long[]{0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 0, 4},
-        starts(WindowOrder.sequential(50, 4, 5), 0, 12));
+        new long[]{0, 4, 8, 12, 0, 4}, starts(WindowOrder.sequential(18, 4), 0, 6));
   }
 
   @Test
-  void sequentialOrderOfFewerWindowsThanRowsUsesAll() {
-    assertArrayEquals(new long[]{0, 4, 0, 4}, starts(WindowOrder.sequential(9, 4, 5), 0, 4));
+  void everyOrderTakesEveryWindowOnceAnEpochFromAnyPositionOn() {
+    for (long seed = 0; seed < 200; seed++) {
+      var random = new Random(seed);
+      int context = 1 + random.nextInt(20);
+      long tokens = context + 1 + random.nextInt(3000);
+      boolean shuffled = random.nextBoolean();
+      WindowOrder order =
+          shuffled
+              ? WindowOrder.shuffled(tokens, context, seed)
+              : WindowOrder.sequential(tokens, context);
+      long windows = order.windows();
+      long epoch = random.nextInt(5);
+      long resumed = random.nextInt((int) windows);
+      // An epoch that a process ends in and another goes on with, which knows the position alone.
+      WindowOrder again =
+          shuffled
+              ? WindowOrder.shuffled(tokens, context, seed)
+              : WindowOrder.sequential(tokens, context);
+      long[] before = starts(order, epoch * windows, resumed);
+      long[] after = starts(again, epoch * windows + resumed, windows - resumed);
+      long[] all = LongStream.concat(Arrays.stream(before), Arrays.stream(after)).sorted().toArray();
+      assertArrayEquals(
+          LongStream.range(0, windows).map(w -> context * w).toArray(), all, "seed " + seed);
+      assertTrue(all[all.length - 1] + context < tokens, "seed " + seed);
+    }
   }
 }
