@@ -4,5 +4,6 @@ module org.gatun.cuda {
   exports org.gatun.cuda.cublaslt;
   exports org.gatun.cuda.cudnn;
   exports org.gatun.cuda.nccl;
+  exports org.gatun.cuda.nvml;
   exports org.gatun.cuda.nvrtc;
 }

@@ -29,7 +29,7 @@ public final class Cuda {
    * The newest CUDA that the driver can run, 13000 for CUDA 13.0; 0 where there is no driver.
    */
   public static int driverVersion() {
-    return CudaDriverFile.STATUS.isUsable() ? Driver.version() : 0;
+    return DriverFile.STATUS.isUsable() ? CudaLibrary.driverVersion() : 0;
   }
 
   /** The devices, without opening them; none where {@link #whyNot} has a reason. */
@@ -39,7 +39,7 @@ public final class Cuda {
 
   /** The state of the driver's library; each of the others is told by its own package's {@code status()}. */
   public static List<LibraryStatus> libraries() {
-    return List.of(CudaDriverFile.STATUS);
+    return List.of(DriverFile.STATUS);
   }
 
   /** Throws {@code UnsupportedOperationException} with {@link #whyNot} where there is no usable GPU. */
@@ -49,31 +49,35 @@ public final class Cuda {
     }
   }
 
-  private static final class CudaDriverFile {
-    private static final LibraryStatus STATUS =
-        LibraryStatus.ask(CudaLibrary.DRIVER, () -> "CUDA " + dotted(Driver.version()));
+  private static String dotted(int version) {
+    return version / 1000 + "." + version % 1000 / 10;
+  }
 
-    private static String dotted(int version) {
-      return version / 1000 + "." + version % 1000 / 10;
-    }
+  private static final class DriverFile {
+    private static final LibraryStatus STATUS =
+        LibraryStatus.ask(CudaLibrary.DRIVER, () -> "for CUDA " + dotted(CudaLibrary.driverVersion()));
   }
 
   private static final class Answer {
+    private static final int OLDEST_DRIVER = 12000;
     private static final String WHY_NOT = ask();
 
     private static String ask() {
       try {
-        CudaLibrary.DRIVER.open();
+        int version = CudaLibrary.driverVersion();
+        if (version < OLDEST_DRIVER) {
+          // Asked before any other function: an older driver lacks some.
+          return "no CUDA: the driver is for CUDA " + dotted(version)
+              + "; update it to one for CUDA 12.0 (525) or later";
+        }
         Driver.init();
         return Driver.deviceCount() > 0 ? "" : "no CUDA: the driver sees no device";
       } catch (MissingLibraryException e) {
-        String loader = e.tried().isEmpty() ? e.reason() : e.tried().getFirst();
+        String loader =
+            e.tried().stream().filter(tried -> tried.startsWith("cannot load")).findFirst().orElse(e.reason());
         return "no CUDA: " + loader + "; " + e.remedy();
       } catch (UnsupportedOperationException | CudaException e) {
         return "no CUDA: " + e.getMessage();
-      } catch (ExceptionInInitializerError e) {
-        // The driver lacks a function: it is older than the oldest that will do.
-        return "no CUDA: " + e.getCause().getMessage();
       } catch (IllegalCallerException e) {
         return "no CUDA: native access is denied; start java with --enable-native-access=org.gatun.cuda";
       }

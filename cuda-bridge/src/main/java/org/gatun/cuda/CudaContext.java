@@ -189,11 +189,14 @@ public final class CudaContext implements AutoCloseable {
     if (closed) {
       return;
     }
+    handles.requireOwner();
+    closed = true;
     try {
       handles.close();
     } finally {
-      closed = true;
-      CURRENT.remove();
+      if (CURRENT.get() == this) {
+        CURRENT.remove();
+      }
       Driver.releasePrimaryContext(device);
     }
   }

@@ -20,7 +20,6 @@ final class Driver {
   private static final NativeLibrary LIBRARY = CudaLibrary.DRIVER.open();
 
   private static final NativeFunction CU_INIT = function("cuInit", JAVA_INT);
-  private static final NativeFunction CU_DRIVER_GET_VERSION = function("cuDriverGetVersion", JAVA_LONG);
   private static final NativeFunction CU_GET_ERROR_NAME = function("cuGetErrorName", JAVA_INT, JAVA_LONG);
   private static final NativeFunction CU_GET_ERROR_STRING = function("cuGetErrorString", JAVA_INT, JAVA_LONG);
   private static final NativeFunction CU_DEVICE_GET_COUNT = function("cuDeviceGetCount", JAVA_LONG);
@@ -56,13 +55,6 @@ final class Driver {
   /** {@code CUresult cuInit(unsigned int flags)} */
   static void init() {
     check(CU_INIT.call(0), CU_INIT, 0);
-  }
-
-  /** {@code CUresult cuDriverGetVersion(int *version)}: 13000 for CUDA 13.0. */
-  static int version() {
-    Scratch scratch = Scratch.cleared();
-    check(CU_DRIVER_GET_VERSION.call(scratch.address()), CU_DRIVER_GET_VERSION);
-    return scratch.int32();
   }
 
   /** {@code CUresult cuDeviceGetCount(int *count)} */

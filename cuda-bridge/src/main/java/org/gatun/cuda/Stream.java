@@ -71,7 +71,8 @@ public final class Stream implements AutoCloseable {
   /** Copies {@code from}, off-heap memory of the same size, to the device. */
   public void upload(DevicePtr to, MemorySegment from) {
     requireSameSize("upload", to.byteSize(), from.byteSize());
-    DriverMemory.upload(to.address(), nativeAddress("upload", from), to.byteSize(), handle.value());
+    long source = nativeAddress("upload", from);
+    DriverMemory.upload(to.address(), source, to.byteSize(), handle.value());
   }
 
   /** Copies {@code from} to {@code to}, off-heap memory of the same size, which is written at some time before {@link #synchronize} returns. */
@@ -110,19 +111,24 @@ public final class Stream implements AutoCloseable {
     long stream = handle.value();
     refuseWhileCapturing("capture", "captures do not nest");
     DriverStreams.beginCapture(stream);
-    capturing = true;
+    setCapturing(true);
     try {
       work.run();
     } catch (RuntimeException | Error failure) {
       abandonCapture(stream, failure);
       throw failure;
+    } finally {
+      setCapturing(false);
     }
-    capturing = false;
     return new CudaGraph(context, DriverStreams.endCapture(stream));
   }
 
-  private void abandonCapture(long stream, Throwable failure) {
-    capturing = false;
+  private void setCapturing(boolean capturing) {
+    this.capturing = capturing;
+    context.handles().setCapturing(capturing);
+  }
+
+  private static void abandonCapture(long stream, Throwable failure) {
     try {
       long graph = DriverStreams.endCapture(stream);
       if (graph != 0) {

@@ -120,15 +120,20 @@ public enum CudaLibrary {
 
   /** A driver runs libraries of its own and of older major versions of CUDA; without one all are good to look at. */
   private static List<Integer> majors() {
-    int newest = DRIVER.opened == null ? Integer.MAX_VALUE : driverVersion(DRIVER.opened) / 1000;
+    int newest = DRIVER.opened == null ? Integer.MAX_VALUE : driverVersion() / 1000;
     return MAJORS.stream().filter(major -> major <= newest).toList();
   }
 
-  private static int driverVersion(NativeLibrary driver) {
+  /** The newest CUDA that the driver can run, 13000 for 13.0; throws as {@link #open} where there is none. */
+  public static int driverVersion() {
     // CUresult cuDriverGetVersion(int *version)
-    NativeFunction cuDriverGetVersion = driver.status("cuDriverGetVersion", JAVA_LONG);
+    NativeFunction cuDriverGetVersion = DRIVER.open().status("cuDriverGetVersion", JAVA_LONG);
     Scratch scratch = Scratch.cleared();
     int status = cuDriverGetVersion.call(scratch.address());
-    return status == 0 ? scratch.int32() : Integer.MAX_VALUE;
+    if (status != 0) {
+      throw new UnsupportedOperationException(
+          "cuDriverGetVersion() failed with status " + status + "; install NVIDIA's driver again");
+    }
+    return scratch.int32();
   }
 }

@@ -16,6 +16,7 @@ public final class HandleOwner implements AutoCloseable {
   private final LinkedHashSet<NativeHandle.Resource> open = new LinkedHashSet<>();
   private final Queue<NativeHandle.Resource> abandoned = new ConcurrentLinkedQueue<>();
   private RuntimeException deferred;
+  private boolean capturing;
   private boolean closed;
 
   /** For {@code what} ("device 0"), owned by the calling thread; {@code makeCurrent} runs before any native call. */
@@ -45,23 +46,39 @@ public final class HandleOwner implements AutoCloseable {
    */
   public void enter() {
     activate();
+    if (!capturing) {
+      endForgotten();
+      raise();
+    }
+  }
+
+  /** While work is captured into a graph nothing forgotten is ended: most of what ends something would spoil the capture. */
+  public void setCapturing(boolean capturing) {
+    this.capturing = capturing;
+  }
+
+  private void endForgotten() {
     for (var resource = abandoned.poll(); resource != null; resource = abandoned.poll()) {
       resource.end();
     }
-    raise();
   }
 
   /** Checks the thread and makes the device current. */
   void activate() {
+    requireOwner();
+    if (closed) {
+      throw new IllegalStateException(what + " is closed; open it again before using it");
+    }
+    makeCurrent.run();
+  }
+
+  /** Throws {@code IllegalStateException} on any thread but the owner. */
+  public void requireOwner() {
     if (Thread.currentThread() != thread) {
       throw new IllegalStateException(what + " belongs to thread \"" + thread.getName() + "\", and thread \""
           + Thread.currentThread().getName()
           + "\" called it; use it and all made from it on the thread that opened it");
     }
-    if (closed) {
-      throw new IllegalStateException(what + " is closed; open it again before using it");
-    }
-    makeCurrent.run();
   }
 
   /** Handles that are open. */
