@@ -10,37 +10,32 @@ import java.util.ArrayList;
 import java.util.List;
 import org.gatun.cuda.CudaException;
 import org.gatun.cuda.ElementType;
-import org.gatun.cuda.NvidiaLibraries;
 import org.gatun.cuda.ffi.CudaLibrary;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
+import org.gatun.cuda.testing.NvidiaTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** NVIDIA's cuBLASLt takes the descriptors of each product of GPT-2; without a device it goes no further. */
-@Tag("nvidia")
+@NvidiaTest(CudaLibrary.CUBLAS_LT)
 class MatmulDescriptorsTest {
   private static final long VOCABULARY = 50_304;
   private static final long ROWS = 8 * 1024;
   private static final long WORKSPACE = 32L << 20;
 
-  @BeforeAll
-  static void openLibrary() {
-    NvidiaLibraries.require(CudaLibrary.CUBLAS_LT);
-  }
-
   @ParameterizedTest
   @CsvSource({"768, BF16", "1024, BF16", "1280, BF16", "1600, BF16", "768, F32", "1600, F32"})
   void takesEachProductOfGpt2(long channels, ElementType type) {
     List<MatmulProblem> problems = new ArrayList<>();
-    problems.addAll(linear(type, channels, 3 * channels, MatmulEpilogue.BIAS, MatmulEpilogue.NONE, MatmulEpilogue.BGRADB));
+    problems
+        .addAll(linear(type, channels, 3 * channels, MatmulEpilogue.BIAS, MatmulEpilogue.NONE, MatmulEpilogue.BGRADB));
     problems.addAll(linear(type, channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.NONE, MatmulEpilogue.NONE));
     problems.addAll(linear(type, channels, 4 * channels, MatmulEpilogue.GELU_AUX_BIAS, MatmulEpilogue.NONE,
         MatmulEpilogue.BGRADB));
     problems.addAll(linear(type, 4 * channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.DGELU_BGRAD,
         MatmulEpilogue.NONE));
-    problems.addAll(linear(type, 4 * channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.DGELU, MatmulEpilogue.NONE));
+    problems
+        .addAll(linear(type, 4 * channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.DGELU, MatmulEpilogue.NONE));
     problems.addAll(linear(type, channels, VOCABULARY, MatmulEpilogue.NONE, MatmulEpilogue.NONE, MatmulEpilogue.NONE));
     for (MatmulProblem problem : problems) {
       try (var descriptors = new MatmulDescriptors(problem, WORKSPACE)) {

@@ -6,17 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.gatun.cuda.CudaException;
-import org.gatun.cuda.NvidiaLibraries;
 import org.gatun.cuda.cudnn.CudnnGraph.Tensor;
 import org.gatun.cuda.ffi.CudaLibrary;
+import org.gatun.cuda.testing.DriverWithoutDevice;
+import org.gatun.cuda.testing.NvidiaTest;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What NVIDIA's cuDNN makes of graphs of attention that have one thing wrong. */
-@Tag("nvidia")
+@NvidiaTest(CudaLibrary.CUDNN)
 class CudnnGraphTest {
   private enum Mistake {
     NONE, K_NOT_TRANSPOSED, WRONG_O_DIMS, Q_F32, V_F16, WEIGHTS_F32, STATS_LOG_ONLY, HEAD_SIZE_60
@@ -27,8 +27,8 @@ class CudnnGraphTest {
   private static final long TIME = 256;
 
   @BeforeAll
-  static void openLibrary() {
-    NvidiaLibraries.requireWithDriver(CudaLibrary.CUDNN);
+  static void openDriver() {
+    DriverWithoutDevice.open();
   }
 
   @Test
@@ -40,8 +40,8 @@ class CudnnGraphTest {
 
   @ParameterizedTest
   @CsvSource({
-      "K_NOT_TRANSPOSED, 2000", "WRONG_O_DIMS, 2000", "Q_F32, 3000", "V_F16, 3000", "WEIGHTS_F32, 3000",
-      "STATS_LOG_ONLY, 3000", "HEAD_SIZE_60, 3000"})
+    "K_NOT_TRANSPOSED, 2000", "WRONG_O_DIMS, 2000", "Q_F32, 3000", "V_F16, 3000", "WEIGHTS_F32, 3000",
+    "STATS_LOG_ONLY, 3000", "HEAD_SIZE_60, 3000"})
   void refusesAttentionWithOneMistake(Mistake mistake, int status) {
     var refused = assertThrows(CudaException.class, () -> plan(mistake).close());
     assertEquals(status, refused.status(), refused.getMessage());

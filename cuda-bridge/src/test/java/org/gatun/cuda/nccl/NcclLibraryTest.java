@@ -8,21 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import org.gatun.cuda.CudaException;
-import org.gatun.cuda.JavaProcess;
-import org.gatun.cuda.NvidiaLibraries;
 import org.gatun.cuda.ffi.CudaLibrary;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
+import org.gatun.cuda.testing.JavaProcess;
+import org.gatun.cuda.testing.NvidiaTest;
 import org.junit.jupiter.api.Test;
 
 /** What NVIDIA's NCCL does without a device. */
-@Tag("nvidia")
+@NvidiaTest(CudaLibrary.NCCL)
 class NcclLibraryTest {
-  @BeforeAll
-  static void openLibrary() {
-    NvidiaLibraries.require(CudaLibrary.NCCL);
-  }
-
   @Test
   void bindsEveryFunctionAndKnowsItsVersion() {
     assertTrue(NcclComm.status().isUsable(), () -> NcclComm.status().whyNot());

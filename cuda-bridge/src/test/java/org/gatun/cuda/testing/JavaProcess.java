@@ -1,4 +1,4 @@
-package org.gatun.cuda;
+package org.gatun.cuda.testing;
 
 import java.io.IOException;
 import java.nio.file.Path;
