@@ -29,6 +29,9 @@ class ArchitectureTest {
   private static final Map<String, Set<String>> DOORS = Map.ofEntries(
       Map.entry("org.gatun.cuda.ffi", Set.of()),
       Map.entry("org.gatun.cuda", Set.of("org.gatun.cuda.ffi")),
+      Map.entry("org.gatun.cuda.cublaslt", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
+      Map.entry("org.gatun.cuda.cudnn", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
+      Map.entry("org.gatun.cuda.nccl", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
       Map.entry("org.gatun.cuda.nvrtc", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
       Map.entry("org.gatun.tensor", Set.of()),
       Map.entry("org.gatun.cpu", Set.of("org.gatun.tensor")),
