@@ -267,8 +267,8 @@ public final class Sdpa {
   }
 
   private static Tensor masked(CudnnGraph graph, Problem p, Tensor scores) {
-    return p.causal
-        ? graph.belowDiagonal(scores, graph.scalar(MINUS_INFINITY, Float.NEGATIVE_INFINITY))
-        : scores;
+    // Before 9.10 cuDNN's own front end gives the least number instead of infinity (attn_score_modifiers.h).
+    float never = CudnnLibrary.version() >= 91000 ? Float.NEGATIVE_INFINITY : -Float.MAX_VALUE;
+    return p.causal ? graph.belowDiagonal(scores, graph.scalar(MINUS_INFINITY, never)) : scores;
   }
 }

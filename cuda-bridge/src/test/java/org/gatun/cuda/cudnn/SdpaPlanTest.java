@@ -49,12 +49,13 @@ class SdpaPlanTest {
 
   @ParameterizedTest
   @CsvSource({"A100, 3, 1, 0, 3, 7, 25165952", "H200, 4, 2, 256, 3, 6, 256", "B200, 4, 3, 0, 3, 5, 0"})
-  void proposesWhatWasSeenOfThisRelease(DescribedDevice device, int forwardCandidates, long forwardEngine,
+  void proposesForTheSmallestGpt2WhatWasSeenOfThisRelease(DescribedDevice device, int forwardCandidates, long forwardEngine,
       long forwardBytes, int backwardCandidates, long backwardEngine, long backwardBytes) {
-    assumeTrue(CudnnLibrary.version() == 92400, "figures of cuDNN 9.24.0");
     Problem problem = problem(8, 12, false);
     try (CudnnPlan forward = Sdpa.forwardPlan(problem, device.properties());
         CudnnPlan backward = Sdpa.backwardPlan(problem, device.properties())) {
+      assertTrue(forward.candidates() > 0 && backward.candidates() > 0);
+      assumeTrue(CudnnLibrary.version() == 92400, "the figures are of cuDNN 9.24.0");
       assertEquals(forwardCandidates, forward.candidates());
       assertEquals(forwardEngine, forward.engine());
       assertEquals(forwardBytes, forward.workspaceBytes());
