@@ -26,7 +26,7 @@ class LibrarySymbolsTest {
     "NCCL, nccl/NcclLibrary, nccl, 17"})
   void eachBoundFunctionExists(CudaLibrary library, String source, String prefix, int fewest) throws IOException {
     String text = Files.readString(SOURCES.resolve(source + ".java"));
-    TreeSet<String> bound = Pattern.compile("\"(" + prefix + "[A-Z]\\w+)\"")
+    TreeSet<String> bound = Pattern.compile("(?:status|function|collective)\\(\\s*\"(" + prefix + "[A-Z]\\w+)\"")
         .matcher(text)
         .results()
         .map((MatchResult name) -> name.group(1))
