@@ -33,14 +33,17 @@ class ArchitectureTest {
       Map.entry("org.gatun.cuda.cudnn", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
       Map.entry("org.gatun.cuda.nccl", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
       Map.entry("org.gatun.cuda.nvrtc", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
+      Map.entry("org.gatun.cuda.nvml", Set.of("org.gatun.cuda", "org.gatun.cuda.ffi")),
       Map.entry("org.gatun.tensor", Set.of()),
       Map.entry("org.gatun.cpu", Set.of("org.gatun.tensor")),
       Map.entry("org.gatun.nn", Set.of("org.gatun.tensor")),
       Map.entry("org.gatun.optim", Set.of("org.gatun.tensor")),
       Map.entry("org.gatun.io", Set.of("org.gatun.tensor")),
       Map.entry("org.gatun.model", Set.of("org.gatun.tensor", "org.gatun.nn", "org.gatun.io")),
-      Map.entry("org.gatun.train", Set.of("org.gatun.cuda", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.nn",
-          "org.gatun.optim", "org.gatun.io", "org.gatun.model")));
+      Map.entry("org.gatun.train",
+          Set.of("org.gatun.cuda", "org.gatun.cuda.nvrtc", "org.gatun.cuda.nvml", "org.gatun.tensor", "org.gatun.cpu",
+              "org.gatun.nn",
+              "org.gatun.optim", "org.gatun.io", "org.gatun.model")));
 
   /** The files that are one list by nature, and so may be longer than others. */
   private static final Map<String, Integer> LONG_FILES = Map.of("Tensor.java", 700);
