@@ -29,7 +29,7 @@ public final class Matmul implements AutoCloseable {
     this.proposal = proposal;
     this.library = library;
     this.descriptors = descriptors;
-    Arena arena = Arena.ofShared();
+    Arena arena = Arena.ofConfined();
     cells = arena.allocate(BETA + Float.BYTES, 16);
     proposal.writeTo(cells.asSlice(0, Proposal.ALGORITHM_BYTES));
     plan = context.handles().own("matmul plan", descriptors.operation(), _ -> {

@@ -32,6 +32,8 @@ final class CudnnLibrary {
       FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG));
   private static final MethodHandle VERSION =
       LIBRARY.function("cudnnGetVersion", FunctionDescriptor.of(JAVA_LONG));
+  private static final MethodHandle CUDART_VERSION =
+      LIBRARY.function("cudnnGetCudartVersion", FunctionDescriptor.of(JAVA_LONG));
   private static final MethodHandle ERROR_STRING =
       LIBRARY.function("cudnnGetErrorString", FunctionDescriptor.of(JAVA_LONG, JAVA_INT));
   private static final MethodHandle LAST_ERROR =
@@ -46,6 +48,15 @@ final class CudnnLibrary {
   static long version() {
     try {
       return (long) VERSION.invokeExact();
+    } catch (Throwable t) {
+      throw unexpected(t);
+    }
+  }
+
+  /** {@code size_t cudnnGetCudartVersion(void)}: of the CUDA that cuDNN was built for, 13000 for 13.0. */
+  static long cudartVersion() {
+    try {
+      return (long) CUDART_VERSION.invokeExact();
     } catch (Throwable t) {
       throw unexpected(t);
     }

@@ -6,6 +6,7 @@ import org.gatun.cuda.DevicePtr;
 import org.gatun.cuda.ElementType;
 import org.gatun.cuda.Stream;
 import org.gatun.cuda.cudnn.CudnnGraph.Tensor;
+import org.gatun.cuda.ffi.NativeHandle;
 
 /**
  * Scaled dot-product attention, forward and backward, as the graphs that cuDNN's own front end builds (cudnn-frontend 1.23,
@@ -121,12 +122,15 @@ public final class Sdpa {
   public static final class Forward implements AutoCloseable {
     private final Cudnn cudnn;
     private final CudnnPlan plan;
+    private final NativeHandle handle;
 
     private Forward(Cudnn cudnn, CudnnPlan plan) {
       this.cudnn = cudnn;
       this.plan = plan;
+      handle = owned(cudnn, plan);
     }
 
+    /** Bytes of device memory that a run needs beside the tensors. */
     public long workspaceBytes() {
       return plan.workspaceBytes();
     }
@@ -139,7 +143,7 @@ public final class Sdpa {
 
     @Override
     public void close() {
-      plan.close();
+      handle.close();
     }
   }
 
@@ -147,14 +151,17 @@ public final class Sdpa {
   public static final class Backward implements AutoCloseable {
     private final Cudnn cudnn;
     private final CudnnPlan plan;
+    private final NativeHandle handle;
     private final boolean deterministic;
 
     private Backward(Cudnn cudnn, CudnnPlan plan, boolean deterministic) {
       this.cudnn = cudnn;
       this.plan = plan;
+      this.handle = owned(cudnn, plan);
       this.deterministic = deterministic;
     }
 
+    /** Bytes of device memory that a run needs beside the tensors. */
     public long workspaceBytes() {
       return plan.workspaceBytes();
     }
@@ -176,8 +183,13 @@ public final class Sdpa {
 
     @Override
     public void close() {
-      plan.close();
+      handle.close();
     }
+  }
+
+  /** The plan in the hands of the device's owner, which ends it where nobody else did. */
+  private static NativeHandle owned(Cudnn cudnn, CudnnPlan plan) {
+    return cudnn.context().handles().own("attention plan", 0, _ -> plan.close());
   }
 
   static CudnnPlan forwardPlan(Problem problem, DeviceProperties device) {
@@ -255,8 +267,8 @@ public final class Sdpa {
   }
 
   private static Tensor masked(CudnnGraph graph, Problem p, Tensor scores) {
-    return p.causal
-        ? graph.belowDiagonal(scores, graph.scalar(MINUS_INFINITY, Float.NEGATIVE_INFINITY))
-        : scores;
+    // Before 9.10 cuDNN's own front end gives the least number instead of infinity (attn_score_modifiers.h).
+    float never = CudnnLibrary.version() >= 91000 ? Float.NEGATIVE_INFINITY : -Float.MAX_VALUE;
+    return p.causal ? graph.belowDiagonal(scores, graph.scalar(MINUS_INFINITY, never)) : scores;
   }
 }

@@ -2,6 +2,7 @@ package org.gatun.cuda.cudnn;
 
 import java.util.Optional;
 import org.gatun.cuda.ElementType;
+import org.gatun.cuda.ffi.VersionWindow;
 
 /**
  * What attention cuDNN must not even be asked for: its planner refuses some of it with a riddle, ends the process on some, and
@@ -70,7 +71,8 @@ final class SdpaRules {
 
   static Optional<String> brokenVersion(Sdpa.Problem p, long version) {
     return rule(version > LAST_WITH_UNEVEN_LENGTHS_BROKEN || p.queries() % 128 == 0 && p.keys() % 128 == 0,
-        "cuDNN " + Cudnn.version(version) + " needs lengths that are multiples of 128, not " + p.queries() + " and "
+        "cuDNN " + VersionWindow.cudnnVersion(version) + " needs lengths that are multiples of 128, not " + p.queries()
+            + " and "
             + p.keys() + "; 9.15.1 and later do not");
   }
 
