@@ -62,7 +62,7 @@ final class TokenizerFolder {
         "the vocabulary is not a list of different characters in the order of their code points, as expected");
   }
 
-  private static boolean isCharacter(Object value) {
+  static boolean isCharacter(Object value) {
     return value instanceof String text && text.codePointCount(0, text.length()) == 1;
   }
 
