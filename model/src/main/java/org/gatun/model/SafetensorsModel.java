@@ -70,7 +70,7 @@ final class SafetensorsModel implements Gpt2Source {
   @Override
   public Optional<Tokenizer> tokenizer() throws IOException {
     if (Files.exists(folder.resolve(Gpt2Folder.CONFIG))) {
-      return Optional.of(Tokenizer.load(folder));
+      return TokenizerFolder.find(folder);
     }
     return config.vocabulary() == Gpt2Config.GPT2_VOCABULARY ? Optional.of(new Gpt2Tokenizer()) : Optional.empty();
   }

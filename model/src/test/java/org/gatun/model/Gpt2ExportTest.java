@@ -223,7 +223,7 @@ class Gpt2ExportTest {
   @CsvSource(delimiter = '|', value = {
     "0 | 7 | begins like no model",
     "4 | 1 | version 1, expected 3 (f32) or 5 (bf16)",
-    "8 | 13 | expected 36560 bytes",
+    "8 | 13 | expected 52800 bytes",
     "12 | -5 | vocabulary -5",
     "16 | 100000000 | parameters must be fewer",
     "20 | 3 | must be a multiple of heads",
