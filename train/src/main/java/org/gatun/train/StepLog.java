@@ -48,7 +48,7 @@ final class StepLog implements AutoCloseable {
     this.steps = steps;
   }
 
-  private static boolean isTerminal() {
+  static boolean isTerminal() {
     Console console = System.console();
     return console != null && console.isTerminal() && !"dumb".equals(System.getenv("TERM"));
   }
