@@ -37,7 +37,8 @@ class EvaluationTest {
   @BeforeAll
   static void train() throws IOException {
     run = shared.resolve("run");
-    assertEquals(0, Cli.train("--data", Cli.text(shared, 3000), "--out", run, "--steps", 250, "--lr", 0.01, "--channels", 32, "--context", 64).code());
+    assertEquals(0, Cli.train("--data", Cli.text(shared, 3000), "--out", run, "--steps", 250, "--lr", 0.01,
+        "--channels", 32, "--context", 64).code());
   }
 
   private static Evaluation evaluate(int threads, int atOnce) {
@@ -94,11 +95,11 @@ class EvaluationTest {
         Cli.run("eval", "--model", run, "--hellaswag", file, "--items", 1).lastLine());
   }
 
-  /** A long likely ending has the larger sum, and the smaller mean. */
+  /** Digits 8 and 9 never come after "=": the long ending has the larger sum, and the smaller mean. */
   @Test
   void meanAndSumMayDiffer() throws IOException {
     Path file = Files.writeString(folder.resolve("h.jsonl"),
-        item("for (int", 0, "i1 = 1; ;) {}", "Q", "QQ", "QQQ"));
+        item("for (int", 0, "i1 = 9; ;) {}\\nfor (int i1 = 8; ;) {}", "(", "QQ", "QQQ"));
     assertEquals("hellaswag acc_norm 1.0000 acc 0.0000 items 1",
         Cli.run("eval", "--model", run, "--hellaswag", file).lastLine());
   }
