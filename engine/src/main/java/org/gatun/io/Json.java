@@ -46,7 +46,34 @@ public final class Json {
     if (size > LARGEST_FILE) {
       throw new MalformedFileException(file, size + " bytes, expected JSON of at most " + LARGEST_FILE);
     }
-    char[] text = decode(file, ByteBuffer.wrap(Files.readAllBytes(file)));
+    return parse(file, decode(file, ByteBuffer.wrap(Files.readAllBytes(file))));
+  }
+
+  /**
+   * The objects of a file that has one on each line; empty lines are none.
+   *
+   * @throws MalformedFileException naming the line if it is not one JSON object in UTF-8; also if the
+   *     file is larger than 100 MB
+   */
+  public static List<Map<String, Object>> readLines(Path file) throws IOException {
+    long size = Files.size(file);
+    if (size > LARGEST_FILE) {
+      throw new MalformedFileException(file, size + " bytes, expected lines of JSON of at most " + LARGEST_FILE);
+    }
+    var objects = new ArrayList<Map<String, Object>>();
+    String text = new String(decode(file, ByteBuffer.wrap(Files.readAllBytes(file))));
+    int number = 0;
+    // Only at \n and \r\n: other separators of lines may stand within JSON's strings.
+    for (String line : text.split("\r?\n")) {
+      number++;
+      if (!line.isBlank()) {
+        objects.add(parse(file.resolveSibling(file.getFileName() + " line " + number), line.toCharArray()));
+      }
+    }
+    return objects;
+  }
+
+  private static Map<String, Object> parse(Path file, char[] text) throws IOException {
     try (JsonParser parser = FACTORY.createParser(text)) {
       if (parser.nextToken() != JsonToken.START_OBJECT) {
         throw new MalformedFileException(file, "does not begin with {, expected a JSON object");

@@ -85,6 +85,11 @@ public final class SafetensorsWriter {
         out -> write(out, MemorySegment.ofArray(values), layout(Long.BYTES)));
   }
 
+  /** Adds a tensor of any type, whose bytes, little-endian and row-major, are written when it is their turn. */
+  public SafetensorsWriter add(String name, ElementType type, AtomicFile.Content bytes, int... dims) {
+    return add(name, type, Shape.of(dims), bytes);
+  }
+
   private SafetensorsWriter add(String name, ElementType type, Shape shape, AtomicFile.Content content) {
     if (!names.add(name)) {
       throw new IllegalArgumentException("safetensors: two tensors are named " + name);

@@ -53,5 +53,6 @@ public final class ByteTokenizer implements Tokenizer {
   @Override
   public void save(Path folder) throws IOException {
     TokenizerFolder.write(folder, NAME, null);
+    TokenizerJson.writeBytes(folder);
   }
 }

@@ -91,5 +91,6 @@ public final class CharacterTokenizer implements Tokenizer {
   @Override
   public void save(Path folder) throws IOException {
     TokenizerFolder.write(folder, NAME, characters());
+    TokenizerJson.writeCharacters(folder, characters());
   }
 }

@@ -106,6 +106,12 @@ public final class Gpt2 implements AutoCloseable {
     return qkv.causalAttention(config.heads());
   }
 
+  /** As {@link #logits(Tensor)}, of the positions from {@code start} on only: [B, T - start, Vp]. */
+  Tensor logits(Tensor tokens, int start) {
+    Tensor x = forward(tokens, 0, (_, qkv) -> qkv.causalAttention(config.heads()));
+    return wte.logits(x.slice(1, start, x.shape().dim(1)));
+  }
+
   /**
    * The mean cross-entropy of predicting targets I32 [B, T] from tokens I32 [B, T], F32 [], over the
    * vocabulary without padding; {@link #IGNORED_TARGET} takes no part.

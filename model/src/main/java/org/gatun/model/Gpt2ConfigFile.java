@@ -23,6 +23,9 @@ final class Gpt2ConfigFile {
       "gelu_new", Gelu.TANH, "gelu_pytorch_tanh", Gelu.TANH, "gelu_fast", Gelu.TANH,
       "gelu", Gelu.ERF, "gelu_python", Gelu.ERF);
 
+  private static final Map<WeightType, String> TORCH_TYPES =
+      Map.of(WeightType.F32, "float32", WeightType.F16, "float16", WeightType.BF16, "bfloat16");
+
   private final Path file;
   private final Map<String, Object> json;
 
@@ -33,6 +36,21 @@ final class Gpt2ConfigFile {
 
   static Gpt2Config read(Path file) throws IOException {
     return new Gpt2ConfigFile(file, Json.read(file)).config();
+  }
+
+  /** The sizes in {@code hparams.json} as OpenAI published them; all else was the same for all models. */
+  static Gpt2Config readHparams(Path file) throws IOException {
+    var hparams = new Gpt2ConfigFile(file, Json.read(file));
+    try {
+      return Gpt2Config.of(hparams.required("n_layer"), hparams.required("n_head"), hparams.required("n_embd"))
+          .withContext(hparams.required("n_ctx")).withVocabulary(hparams.required("n_vocab"));
+    } catch (IllegalArgumentException e) {
+      throw new MalformedFileException(file, e.getMessage(), e);
+    }
+  }
+
+  private int required(String key) throws MalformedFileException {
+    return integer(key, 0);
   }
 
   private Gpt2Config config() throws MalformedFileException {
@@ -100,7 +118,7 @@ final class Gpt2ConfigFile {
   }
 
   /** {@code endOfText} is the token's number, if there is one. */
-  static void write(Path file, Gpt2Config config, OptionalInt endOfText) throws IOException {
+  static void write(Path file, Gpt2Config config, OptionalInt endOfText, WeightType type) throws IOException {
     Integer end = endOfText.isPresent() ? endOfText.getAsInt() : null;
     var json = new LinkedHashMap<String, Object>();
     json.put("activation_function", config.gelu() == Gelu.TANH ? "gelu_new" : "gelu");
@@ -122,7 +140,7 @@ final class Gpt2ConfigFile {
     json.put("resid_pdrop", config.dropout());
     json.put("scale_attn_weights", true);
     json.put("tie_word_embeddings", true);
-    json.put("torch_dtype", "float32");
+    json.put("torch_dtype", TORCH_TYPES.get(type));
     json.put("vocab_size", config.vocabulary());
     AtomicFile.write(file, Json.text(json));
   }

@@ -3,6 +3,7 @@ package org.gatun.model;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.OptionalInt;
 import org.gatun.io.MalformedFileException;
 
@@ -52,19 +53,23 @@ public record Gpt2Folder(Path path) {
    * file is complete or not there, the weights come last.
    */
   public void write(Gpt2 model, Tokenizer tokenizer) throws IOException {
-    Files.createDirectories(path);
-    tokenizer.save(path);
-    write(model, tokenizer.endOfText());
+    write(model, Optional.of(tokenizer), WeightType.F32);
   }
 
   /** As {@link #write(Gpt2, Tokenizer)}, for a model of tokens that come from elsewhere. */
   public void write(Gpt2 model) throws IOException {
-    Files.createDirectories(path);
-    write(model, OptionalInt.empty());
+    write(model, Optional.empty(), WeightType.F32);
   }
 
-  private void write(Gpt2 model, OptionalInt endOfText) throws IOException {
-    Gpt2ConfigFile.write(path.resolve(CONFIG), model.config(), endOfText);
-    Gpt2Weights.write(path, model);
+  /** As {@link #write(Gpt2, Tokenizer)}, with weights rounded to a type. */
+  void write(Gpt2 model, Optional<Tokenizer> tokenizer, WeightType type) throws IOException {
+    Files.createDirectories(path);
+    OptionalInt endOfText = OptionalInt.empty();
+    if (tokenizer.isPresent()) {
+      tokenizer.get().save(path);
+      endOfText = tokenizer.get().endOfText();
+    }
+    Gpt2ConfigFile.write(path.resolve(CONFIG), model.config(), endOfText, type);
+    Gpt2Weights.write(path, model, type);
   }
 }

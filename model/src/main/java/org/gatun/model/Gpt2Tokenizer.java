@@ -119,7 +119,8 @@ public final class Gpt2Tokenizer implements Tokenizer {
   @Override
   public void save(Path folder) throws IOException {
     Gpt2Vocabulary.write(folder, this);
-    // Left by a model that had another tokenizer, it would come first.
+    // Left by a model that had another tokenizer, they would come first.
     Files.deleteIfExists(folder.resolve(TokenizerFolder.FILE));
+    Files.deleteIfExists(folder.resolve(TokenizerJson.FILE));
   }
 }

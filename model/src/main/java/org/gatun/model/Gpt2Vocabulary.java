@@ -29,7 +29,7 @@ final class Gpt2Vocabulary {
   private static final String MERGES = "merges.txt";
   private static final String FAST = "tokenizer.json";
   private static final String SETTINGS = "tokenizer_config.json";
-  private static final String END_OF_TEXT = "<|endoftext|>";
+  static final String END_OF_TEXT = "<|endoftext|>";
   private static final JsonFactory FACTORY = new JsonFactory();
 
   private Gpt2Vocabulary() {}
@@ -48,7 +48,7 @@ final class Gpt2Vocabulary {
   }
 
   /** All tokens by number, each byte shown as one character; the end of text is the last. */
-  private static List<String> tokens(Gpt2Tokenizer tokenizer) {
+  static List<String> tokens(Gpt2Tokenizer tokenizer) {
     char[] shown = shownBytes();
     var tokens = new ArrayList<String>();
     for (int token = 0; token < Gpt2Tokenizer.END_OF_TEXT; token++) {
@@ -66,7 +66,7 @@ final class Gpt2Vocabulary {
    * GPT-2's {@code bytes_to_unicode}: printable bytes show as themselves, the others as the characters
    * from U+0100 on.
    */
-  private static char[] shownBytes() {
+  static char[] shownBytes() {
     var shown = new char[256];
     int next = 256;
     for (int b = 0; b < 256; b++) {
@@ -88,7 +88,7 @@ final class Gpt2Vocabulary {
     return text.toString();
   }
 
-  private static String merges(List<String> tokens) {
+  static String merges(List<String> tokens) {
     Map<String, Integer> ranks = HashMap.newHashMap(tokens.size());
     for (int i = 0; i < Gpt2Tokenizer.END_OF_TEXT; i++) {
       ranks.put(tokens.get(i), i);

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.gatun.io.AtomicFile;
 import org.gatun.io.ElementType;
 import org.gatun.io.Json;
 import org.gatun.io.MalformedFileException;
@@ -27,16 +28,15 @@ import org.gatun.tensor.Tensor;
  *
  * <p>There the four matrices of a block are [in, out] (its Conv1D), ours are [out, in]; the token
  * table has no padding; names may begin with {@code transformer.}; buffers of the attention mask and a
- * second copy of the tied head may lie beside the weights.
+ * second copy of the tied head may lie beside the weights. OpenAI's own names ({@code
+ * model/h0/attn/c_attn/w}) are known too, whose matrices are [1, in, out].
  */
 final class Gpt2Weights implements AutoCloseable {
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = "model.safetensors.index.json";
   private static final String PREFIX = "transformer.";
   private static final String HEAD = "lm_head.weight";
-  private static final String TOKENS = "wte.weight";
   private static final Pattern BUFFER = Pattern.compile("h\\.\\d+\\.attn\\.(bias|masked_bias)");
-  private static final Pattern TRANSPOSED = Pattern.compile("h\\.\\d+\\.(attn|mlp)\\.(c_attn|c_proj|c_fc)\\.weight");
   private static final Set<ElementType> FLOATING = Set.of(ElementType.F32, ElementType.BF16, ElementType.F16);
   private static final int MOST_NAMED = 5;
   private static final int TILE = 16;
@@ -56,6 +56,7 @@ final class Gpt2Weights implements AutoCloseable {
     this.folder = folder;
   }
 
+  /** The weights of a folder, or of one safetensors file. */
   static Gpt2Weights open(Path folder) throws IOException {
     var weights = new Gpt2Weights(folder);
     try {
@@ -70,6 +71,9 @@ final class Gpt2Weights implements AutoCloseable {
   }
 
   private List<Path> parts() throws IOException {
+    if (Files.isRegularFile(folder)) {
+      return List.of(folder);
+    }
     Path single = folder.resolve(SINGLE);
     Path index = folder.resolve(INDEX);
     if (Files.exists(single)) {
@@ -97,7 +101,7 @@ final class Gpt2Weights implements AutoCloseable {
   private void add(Safetensors file) throws IOException {
     files.add(file);
     for (String name : file.names()) {
-      String bare = name.startsWith(PREFIX) ? name.substring(PREFIX.length()) : name;
+      String bare = name.startsWith(PREFIX) ? name.substring(PREFIX.length()) : Gpt2Tensors.fromOpenAi(name);
       if (!BUFFER.matcher(bare).matches() && tensors.putIfAbsent(bare, new Stored(file, name)) != null) {
         throw new MalformedFileException(file.file(), "tensor " + MalformedFileException.quote(name)
             + " is there twice, expected once");
@@ -111,14 +115,14 @@ final class Gpt2Weights implements AutoCloseable {
       throw new MalformedFileException(folder, "the weights are " + tensors.size() + " tensors, expected those of "
           + config.layers() + " layers as " + Gpt2Folder.CONFIG + " says");
     }
-    Map<String, Shape> expected = shapes(config);
+    Map<String, Shape> expected = Gpt2Tensors.shapes(config);
     requireNames(expected);
     for (String name : expected.keySet()) {
       requireTypeAndShape(name, expected.get(name));
     }
     requireTiedHead();
     for (String name : expected.keySet()) {
-      if (!isLearned(name, config)) {
+      if (!Gpt2Tensors.isLearned(name, config)) {
         requireZero(name);
       }
     }
@@ -126,41 +130,12 @@ final class Gpt2Weights implements AutoCloseable {
 
   /** Overwrites the parameters of a model whose configuration fits. */
   void readInto(Gpt2 model) throws IOException {
-    for (String name : shapes(model.config()).keySet()) {
-      if (isLearned(name, model.config())) {
+    for (String name : Gpt2Tensors.shapes(model.config()).keySet()) {
+      if (Gpt2Tensors.isLearned(name, model.config())) {
         read(name, model.parameters().get(name));
       }
     }
     model.parameters().mastersChanged();
-  }
-
-  /** Names and shapes as transformers has them, in the order of its state_dict. */
-  private static Map<String, Shape> shapes(Gpt2Config config) {
-    int c = config.channels();
-    var shapes = new LinkedHashMap<String, Shape>();
-    shapes.put(TOKENS, Shape.of(config.vocabulary(), c));
-    shapes.put("wpe.weight", Shape.of(config.context(), c));
-    for (int i = 0; i < config.layers(); i++) {
-      String block = "h." + i + ".";
-      putPair(shapes, block + "ln_1", Shape.of(c), c);
-      putPair(shapes, block + "attn.c_attn", Shape.of(c, 3 * c), 3 * c);
-      putPair(shapes, block + "attn.c_proj", Shape.of(c, c), c);
-      putPair(shapes, block + "ln_2", Shape.of(c), c);
-      putPair(shapes, block + "mlp.c_fc", Shape.of(c, 4 * c), 4 * c);
-      putPair(shapes, block + "mlp.c_proj", Shape.of(4 * c, c), c);
-    }
-    putPair(shapes, "ln_f", Shape.of(c), c);
-    return shapes;
-  }
-
-  private static void putPair(Map<String, Shape> shapes, String layer, Shape weight, int out) {
-    shapes.put(layer + ".weight", weight);
-    shapes.put(layer + ".bias", Shape.of(out));
-  }
-
-  /** False for the biases of a model without them, which the files hold as zeros. */
-  private static boolean isLearned(String name, Gpt2Config config) {
-    return config.bias() || !name.endsWith(".bias");
   }
 
   private void requireNames(Map<String, Shape> expected) throws MalformedFileException {
@@ -189,10 +164,23 @@ final class Gpt2Weights implements AutoCloseable {
           + " is " + stored.entry() + ", expected F32, BF16 or F16");
     }
     List<Long> dims = Arrays.stream(expected.toArray()).mapToObj(Long::valueOf).toList();
-    if (!stored.entry().shape().equals(dims)) {
+    if (!shape(stored).equals(dims)) {
       throw new MalformedFileException(stored.file().file(), "tensor " + MalformedFileException.quote(stored.name())
           + " is " + stored.entry() + ", expected " + expected + " as " + Gpt2Folder.CONFIG + " says");
     }
+  }
+
+  /** Without the leading 1 that OpenAI's matrices have, being kernels of a convolution of width 1. */
+  private static List<Long> shape(Stored stored) throws IOException {
+    List<Long> shape = stored.entry().shape();
+    boolean kernel = shape.size() == 3 && shape.getFirst() == 1 && Gpt2Tensors.isOpenAi(stored.name());
+    return kernel ? shape.subList(1, 3) : shape;
+  }
+
+  /** The dimensions of a tensor without those of 1 in front; empty if there is none of this name. */
+  List<Long> shape(String name) throws IOException {
+    Stored stored = tensors.get(name);
+    return stored == null ? List.of() : shape(stored);
   }
 
   private void requireTiedHead() throws IOException {
@@ -200,12 +188,12 @@ final class Gpt2Weights implements AutoCloseable {
     if (head == null) {
       return;
     }
-    Stored tokens = tensors.get(TOKENS);
+    Stored tokens = tensors.get(Gpt2Tensors.TOKENS);
     boolean same = head.entry().type() == tokens.entry().type() && head.entry().shape().equals(tokens.entry().shape())
         && head.file().bytes(head.name()).mismatch(tokens.file().bytes(tokens.name())) < 0;
     if (!same) {
       throw new MalformedFileException(head.file().file(),
-          HEAD + " differs from " + TOKENS + ", expected a head that is tied to the token table");
+          HEAD + " differs from " + Gpt2Tensors.TOKENS + ", expected a head that is tied to the token table");
     }
   }
 
@@ -223,11 +211,11 @@ final class Gpt2Weights implements AutoCloseable {
   private void read(String name, Parameter parameter) throws IOException {
     Stored stored = tensors.get(name);
     Tensor master = parameter.master();
-    if (TRANSPOSED.matcher(name).matches()) {
+    if (Gpt2Tensors.isTransposed(name)) {
       Shape shape = parameter.shape();
       float[] values = transposed(stored.file().floats(stored.name()), shape.dim(1), shape.dim(0));
       master.device().upload(master, MemorySegment.ofArray(values));
-    } else if (name.equals(TOKENS)) {
+    } else if (name.equals(Gpt2Tensors.TOKENS)) {
       int rows = Math.toIntExact(stored.entry().shape().getFirst());
       try (Scope scope = Scope.on(master.device())) {
         stored.file().read(stored.name(), scope.borrow(master).slice(0, 0, rows));
@@ -250,27 +238,26 @@ final class Gpt2Weights implements AutoCloseable {
     return result;
   }
 
-  /** Writes the masters as one file in F32, as {@code GPT2LMHeadModel} names them. */
-  static void write(Path folder, Gpt2 model) throws IOException {
+  /** Writes the masters as one file, as {@code GPT2LMHeadModel} names them. */
+  static void write(Path folder, Gpt2 model, WeightType type) throws IOException {
     var writer = new SafetensorsWriter().metadata("format", "pt");
     try (Scope scope = model.inference()) {
-      shapes(model.config()).forEach((name, shape) -> {
-        if (isLearned(name, model.config())) {
-          add(writer, name, shape, scope.borrow(model.parameters().get(name).master()));
-        } else {
-          writer.add(PREFIX + name, new float[shape.dim(0)], shape.toArray());
-        }
+      Gpt2Tensors.shapes(model.config()).forEach((name, shape) -> {
+        AtomicFile.Content content = Gpt2Tensors.isLearned(name, model.config())
+            ? content(name, shape, scope.borrow(model.parameters().get(name).master()), type)
+            : out -> type.write(out, name, new float[shape.dim(0)]);
+        writer.add(PREFIX + name, type.element(), content, shape.toArray());
       });
       writer.write(folder.resolve(SINGLE));
     }
   }
 
-  private static void add(SafetensorsWriter writer, String name, Shape shape, Tensor master) {
-    if (TRANSPOSED.matcher(name).matches()) {
-      writer.add(PREFIX + name, () -> transposed(master.toArray(), shape.dim(1), shape.dim(0)), shape.toArray());
-    } else {
-      writer.add(PREFIX + name, name.equals(TOKENS) ? master.slice(0, 0, shape.dim(0)) : master);
+  private static AtomicFile.Content content(String name, Shape shape, Tensor master, WeightType type) {
+    if (Gpt2Tensors.isTransposed(name)) {
+      return out -> type.write(out, name, transposed(master.toArray(), shape.dim(1), shape.dim(0)));
     }
+    Tensor rows = name.equals(Gpt2Tensors.TOKENS) ? master.slice(0, 0, shape.dim(0)) : master;
+    return out -> type.write(out, name, rows);
   }
 
   @Override

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.gatun.io.AtomicFile;
 import org.gatun.io.Json;
 import org.gatun.io.MalformedFileException;
@@ -17,21 +18,26 @@ final class TokenizerFolder {
   private TokenizerFolder() {}
 
   static Tokenizer load(Path folder) throws IOException {
+    Optional<Tokenizer> found = find(folder);
+    if (found.isEmpty()) {
+      throw new MalformedFileException(folder.resolve(Gpt2Folder.CONFIG), "a vocabulary of "
+          + new Gpt2Folder(folder).config().vocabulary() + " and no tokenizer beside it, expected " + FILE
+          + ", vocab.json or GPT-2's vocabulary of " + Gpt2Config.GPT2_VOCABULARY + "; name the tokenizer");
+    }
+    return found.get();
+  }
+
+  static Optional<Tokenizer> find(Path folder) throws IOException {
     Path file = folder.resolve(FILE);
     if (Files.exists(file)) {
-      return read(file);
+      return Optional.of(read(file));
     }
     Gpt2Tokenizer gpt2 = Gpt2Vocabulary.load(folder);
     if (gpt2 != null) {
-      return gpt2;
+      return Optional.of(gpt2);
     }
-    Path config = folder.resolve(Gpt2Folder.CONFIG);
     int vocabulary = new Gpt2Folder(folder).config().vocabulary();
-    if (vocabulary == Gpt2Config.GPT2_VOCABULARY) {
-      return new Gpt2Tokenizer();
-    }
-    throw new MalformedFileException(config, "a vocabulary of " + vocabulary + " and no tokenizer beside it, expected "
-        + FILE + ", vocab.json or GPT-2's vocabulary of " + Gpt2Config.GPT2_VOCABULARY + "; name the tokenizer");
+    return vocabulary == Gpt2Config.GPT2_VOCABULARY ? Optional.of(new Gpt2Tokenizer()) : Optional.empty();
   }
 
   private static Tokenizer read(Path file) throws IOException {
@@ -62,7 +68,7 @@ final class TokenizerFolder {
         "the vocabulary is not a list of different characters in the order of their code points, as expected");
   }
 
-  private static boolean isCharacter(Object value) {
+  static boolean isCharacter(Object value) {
     return value instanceof String text && text.codePointCount(0, text.length()) == 1;
   }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
 import org.gatun.cpu.CpuDevice;
@@ -72,6 +73,31 @@ class GeneratorTest {
     Sampling.Drawn sampling = Sampling.topK(20, 1f).seeded(3);
     assertEquals(generate(true, "A", sampling, 30), generate(true, "A", sampling, 30));
     assertNotEquals(generate(true, "A", sampling, 30), generate(true, "A", sampling.seeded(4), 30));
+  }
+
+  @Test
+  void textsSideBySideAreThoseOfEachAloneAlsoBeyondTheContext() {
+    List<Sampling> samplings = IntStream.range(0, 5)
+        .mapToObj(i -> i == 0 ? Sampling.greedy() : Sampling.temperature(1f).seeded(i)).toList();
+    var generator = new Generator(gpt2, TOKENIZER);
+    for (String prompt : new String[]{"A", "A PROMPT LONGER THAN THE CONTEXT"}) {
+      List<String> texts = generator.generate(prompt, samplings, 25);
+      for (int i = 0; i < 5; i++) {
+        assertEquals(generate(true, prompt, samplings.get(i), 25), texts.get(i), "text " + i);
+      }
+      assertEquals(5, texts.stream().distinct().count(), "different seeds");
+    }
+  }
+
+  @Test
+  void oneTextMayEndBeforeTheOthers() {
+    List<Sampling> samplings = IntStream.range(0, 6).<Sampling>mapToObj(Sampling.temperature(2f)::seeded).toList();
+    var generator = new Generator(gpt2, new Ending(7));
+    List<String> texts = generator.generate("A", samplings, 60);
+    for (int i = 0; i < 6; i++) {
+      assertEquals(generator.generate("A", samplings.get(i), 60, _ -> {}), texts.get(i), "text " + i);
+    }
+    assertTrue(texts.stream().mapToInt(String::length).distinct().count() > 1, "some ended");
   }
 
   @Test

@@ -1,49 +1,62 @@
 package org.gatun.train;
 
 import org.gatun.model.Gpt2;
-import org.gatun.tensor.Device;
-import org.gatun.tensor.Scope;
-import org.gatun.tensor.Shape;
+import org.gatun.model.Likelihood;
 
 /**
- * The mean loss of predicting a fixed prefix of tokens, each once, in windows side by side. Windows
- * are computed some at a time, as many as make about a thousand tokens, whatever the training
- * batch: the same model gives the same number.
+ * The mean loss of predicting a fixed prefix of tokens, each once, in windows side by side. The losses
+ * of single tokens are added up in their order, in double precision: the same model gives the same
+ * number, however many windows are computed at a time and by however many threads.
  *
  * @param tokens how many were predicted
  */
 record Evaluation(double loss, long tokens) {
   private static final int TOKENS_AT_ONCE = 1024;
 
+  /** What is told after some windows: how many tokens are done, of how many, and their mean loss. */
+  interface Predicted {
+    void show(long done, long all, double loss);
+  }
+
   /**
    * Predicts at most {@code most} tokens, from windows of {@code context}; the last may be shorter.
    */
   static Evaluation of(Gpt2 model, Tokens tokens, long most, int context) {
+    return of(model, tokens, most, context, TOKENS_AT_ONCE, (_, _, _) -> {});
+  }
+
+  /** As above, showing how far it is. */
+  static Evaluation of(Gpt2 model, Tokens tokens, long most, int context, Predicted progress) {
+    return of(model, tokens, most, context, TOKENS_AT_ONCE, progress);
+  }
+
+  /** As above, with as many windows at a time as make so many tokens. */
+  static Evaluation of(
+      Gpt2 model, Tokens tokens, long most, int context, int atOnce, Predicted progress) {
     long predicted = Math.min(most, tokens.size() - 1);
-    int rows = Math.max(1, TOKENS_AT_ONCE / context);
+    int rows = Math.max(1, atOnce / context);
     double sum = 0;
     long done = 0;
     while (done < predicted) {
       long left = predicted - done;
       int time = (int) Math.min(context, left);
       int batch = Math.clamp(left / context, 1, rows);
-      sum += loss(model, tokens, done, Shape.of(batch, time)) * batch * time;
+      for (float loss : losses(model, tokens, done, batch, time)) {
+        sum += loss;
+      }
       done += (long) batch * time;
+      progress.show(done, predicted, sum / done);
     }
     return new Evaluation(sum / predicted, predicted);
   }
 
-  /** The mean loss over rows side by side from a position on. */
-  private static double loss(Gpt2 model, Tokens tokens, long position, Shape shape) {
-    int count = (int) shape.size();
-    var inputs = new int[count];
-    var targets = new int[count];
-    tokens.read(position, inputs, 0, count, model.config().vocabulary());
-    tokens.read(position + 1, targets, 0, count, model.config().vocabulary());
-    Device device = model.parameters().device();
-    try (var scope = Scope.on(device)) {
-      return model.loss(scope.tensor(inputs, shape), scope.tensor(targets, shape)).item();
-    }
+  /** The losses over rows side by side from a position on. */
+  private static float[] losses(Gpt2 model, Tokens tokens, long position, int batch, int time) {
+    var inputs = new int[batch * time];
+    var targets = new int[batch * time];
+    tokens.read(position, inputs, 0, inputs.length, model.config().vocabulary());
+    tokens.read(position + 1, targets, 0, targets.length, model.config().vocabulary());
+    return Likelihood.ofAll(model, inputs, targets, batch);
   }
 
   /** e to the loss. */

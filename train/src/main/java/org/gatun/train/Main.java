@@ -31,6 +31,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
   TrainCommand.class,
   SampleCommand.class,
   EvalCommand.class,
+    ImportCommand.class,
+  ExportCommand.class,
   ReplayCommand.class,
   PrepareCommand.class,
   DataCommand.class,

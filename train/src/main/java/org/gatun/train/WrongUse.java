@@ -1,5 +1,7 @@
 package org.gatun.train;
 
+import java.util.List;
+
 /**
  * An option that cannot be meant, or that contradicts another: a sentence for the user, exit code
  * 2.
@@ -30,6 +32,16 @@ final class WrongUse extends IllegalArgumentException {
               ? "at least " + plain(least)
               : "from " + plain(least) + " to " + plain(most);
       throw new WrongUse(option + " " + plain(value) + ": must be " + range);
+    }
+  }
+
+  /**
+   * @throws WrongUse unless the value is one of those there are
+   */
+  static void unlessOneOf(String option, List<String> known, String value) {
+    if (!known.contains(value)) {
+      throw new WrongUse(option + " " + value + ": did you mean " + Nearest.to(value, known)
+          + "? There are " + String.join(", ", known));
     }
   }
 
