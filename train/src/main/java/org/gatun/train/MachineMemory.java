@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -15,15 +14,10 @@ import java.util.regex.Pattern;
 final class MachineMemory {
   private static final Pattern AVAILABLE = Pattern.compile("(?m)^MemAvailable:\\s+(\\d+) kB");
 
-  /** A control group's limit and use, for its versions 2 and 1. */
-  private static final List<List<String>> GROUPS =
-      List.of(
-          List.of("memory.max", "memory.current", "memory.stat", "inactive_file"),
-          List.of(
-              "memory/memory.limit_in_bytes",
-              "memory/memory.usage_in_bytes",
-              "memory/memory.stat",
-              "total_inactive_file"));
+  private static final Path GROUPS = Path.of("sys/fs/cgroup");
+
+  /** The group of this process in version 2, below {@link #GROUPS}. */
+  private static final Pattern OWN_GROUP = Pattern.compile("(?m)^0::/(.*)$");
 
   /** What the trainer itself needs of the heap beyond what it has at the start. */
   private static final long HEAP = 256L << 20;
@@ -56,20 +50,31 @@ final class MachineMemory {
         : Long.MAX_VALUE;
   }
 
-  /** The cache of files that nobody uses counts as free, as it does for the system. */
+  /** The least that is left in any group this process is in; a limit binds all groups below it. */
   private long ofGroup() {
-    long least = Long.MAX_VALUE;
-    for (List<String> group : GROUPS) {
-      String limit = text("sys/fs/cgroup/" + group.get(0)).strip();
-      String used = text("sys/fs/cgroup/" + group.get(1)).strip();
-      if (limit.matches("\\d{1,18}") && used.matches("\\d{1,18}")) {
-        Matcher cache =
-            Pattern.compile("(?m)^" + group.get(3) + " (\\d{1,18})").matcher(text("sys/fs/cgroup/" + group.get(2)));
-        long reclaimable = cache.find() ? Long.parseLong(cache.group(1)) : 0;
-        least = Math.min(least, Long.parseLong(limit) - Long.parseLong(used) + reclaimable);
-      }
+    Path first = GROUPS.resolve("memory"); // version 1
+    long least =
+        left(first, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+    Matcher own = OWN_GROUP.matcher(text("proc/self/cgroup"));
+    Path group = own.find() ? GROUPS.resolve(own.group(1)).normalize() : GROUPS;
+    for (; group != null && group.startsWith(GROUPS); group = group.getParent()) {
+      least = Math.min(least, left(group, "memory.max", "memory.current", "inactive_file"));
     }
     return Math.max(0, least);
+  }
+
+  /** The cache of files that nobody uses counts as free, as it does for the system. */
+  private long left(Path group, String limitFile, String usedFile, String cacheKey) {
+    String limit = text(group.resolve(limitFile).toString()).strip();
+    String used = text(group.resolve(usedFile).toString()).strip();
+    if (!limit.matches("\\d{1,18}") || !used.matches("\\d{1,18}")) {
+      return Long.MAX_VALUE;
+    }
+    Matcher cache =
+        Pattern.compile("(?m)^" + cacheKey + " (\\d{1,18})")
+            .matcher(text(group.resolve("memory.stat").toString()));
+    long reclaimable = cache.find() ? Long.parseLong(cache.group(1)) : 0;
+    return Long.parseLong(limit) - Long.parseLong(used) + reclaimable;
   }
 
   /** Empty where the file is not there. */

@@ -31,7 +31,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
   TrainCommand.class,
   SampleCommand.class,
   EvalCommand.class,
-    ImportCommand.class,
+  ImportCommand.class,
   ExportCommand.class,
   ReplayCommand.class,
   PrepareCommand.class,

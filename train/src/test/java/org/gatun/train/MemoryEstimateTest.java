@@ -140,5 +140,11 @@ class MemoryEstimateTest {
     Files.writeString(group.resolve("memory.max"), "2000000000\n");
     Files.writeString(group.resolve("memory.stat"), "anon 5\ninactive_file 500000\n");
     assertEquals(2_000_000_000L - 1_000_000 + 500_000 - heap, new MachineMemory(root).available());
+    Files.createDirectories(root.resolve("proc/self"));
+    Files.writeString(root.resolve("proc/self/cgroup"), "0::/user/run\n");
+    Path own = Files.createDirectories(group.resolve("user/run"));
+    Files.writeString(own.resolve("memory.max"), "1000000000\n");
+    Files.writeString(own.resolve("memory.current"), "0\n");
+    assertEquals(1_000_000_000L - heap, new MachineMemory(root).available());
   }
 }
