@@ -139,7 +139,8 @@ final class DataCommand implements Callable<Integer> {
         long fetched = before;
         Download.Item known = item.sha256() == null ? withRecorded(item, checksums) : item;
         String sha256 =
-            download.fetch(known, output, bytes -> status.show(() -> progress(item.name(), fetched + bytes, all, status)));
+            download.fetch(known, output,
+                bytes -> status.show(() -> progress(item.name(), fetched + bytes, all, status)));
         checksums.put(item.name(), sha256);
         AtomicFile.write(output.resolve(CHECKSUMS), Json.text(checksums));
         before += Files.size(output.resolve(item.name()));

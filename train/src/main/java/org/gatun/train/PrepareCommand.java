@@ -136,16 +136,14 @@ final class PrepareCommand implements Callable<Integer> {
   }
 
   private static Progress shownOn(StatusLine status) {
-    return (surveying, read, all, text, tokens) ->
-        status.show(
-            () ->
-                String.format(
-                    Locale.ROOT,
-                    "%s %.1f%%  %.1f MB/s  %,.0f tokens/s  %s",
-                    surveying ? "reading" : "encoding",
-                    100.0 * read / Math.max(1, all),
-                    text / 1e6 / status.seconds(),
-                    tokens / status.seconds(),
-                    status.remaining(read, all)));
+    return (surveying, read, all, text, tokens) -> status.show(
+        () -> String.format(
+            Locale.ROOT,
+            "%s %.1f%%  %.1f MB/s  %,.0f tokens/s  %s",
+            surveying ? "reading" : "encoding",
+            100.0 * read / Math.max(1, all),
+            text / 1e6 / status.seconds(),
+            tokens / status.seconds(),
+            status.remaining(read, all)));
   }
 }

@@ -41,7 +41,9 @@ class PrepareTest {
     for (int i = 0; i < count; i++) {
       var text = new StringBuilder("Document " + i + ":");
       for (int word = random.nextInt(60); word >= 0; word--) {
-        text.append(List.of(" the", " isn't", "\n\n", " \"quoted\"", " 42", " 中文", " 😀", "\t\\", " <|endoftext|>", " é").get(random.nextInt(10)));
+        text.append(
+            List.of(" the", " isn't", "\n\n", " \"quoted\"", " 42", " 中文", " 😀", "\t\\", " <|endoftext|>", " é")
+                .get(random.nextInt(10)));
       }
       documents.add(text.toString());
     }
@@ -140,7 +142,8 @@ class PrepareTest {
     write("a.jsonl", jsonl(documents(2000, 2)));
     write("z.txt", String.join("\n", documents(9000, 3)).getBytes(StandardCharsets.UTF_8));
     Object[] options = {
-      "--input", folder + "/a.jsonl", folder + "/z.txt", "--val-fraction", 0.2, "--format", format, "--shard-tokens", 30_000
+      "--input", folder + "/a.jsonl", folder + "/z.txt", "--val-fraction", 0.2, "--format", format, "--shard-tokens",
+      30_000
     };
     var one = new ArrayList<>(List.of(options));
     one.addAll(List.of("--threads", 1));
@@ -160,7 +163,8 @@ class PrepareTest {
       for (String format : List.of("raw", "llmc", "npy")) {
         Path out = output(format);
         if (!Files.exists(out)) {
-          prepare(format, "--input", text, "--format", format, "--eot", "append", "--val-fraction", 0.3, "--shard-tokens", 777);
+          prepare(format, "--input", text, "--format", format, "--eot", "append", "--val-fraction", 0.3,
+              "--shard-tokens", 777);
         }
         int[] now = tokens(out, split);
         raw = raw == null ? now : raw;
@@ -173,7 +177,8 @@ class PrepareTest {
   @Test
   void theEndOfTextStandsWhereItIsAskedFor() throws IOException {
     Path text = write("a.jsonl", jsonl(List.of("hello world", "", "hello")));
-    assertArrayEquals(new int[]{31373, 995, EOT, 31373, EOT}, tokens(prepare("a", "--input", text, "--val-fraction", 0)));
+    assertArrayEquals(new int[]{31373, 995, EOT, 31373, EOT},
+        tokens(prepare("a", "--input", text, "--val-fraction", 0)));
     assertArrayEquals(
         new int[]{EOT, 31373, 995, EOT, 31373},
         tokens(prepare("b", "--input", text, "--val-fraction", 0, "--format", "npy")));
@@ -204,7 +209,8 @@ class PrepareTest {
   void theTailOfATextIsCutByCharacters(String name) throws IOException {
     String text = String.join("\n", documents(20_000, 6)); // of several chunks
     Path file = write("a.txt", text.getBytes(StandardCharsets.UTF_8));
-    Path data = prepare("a", "--input", file, "--tokenizer", name, "--split", "tail", "--val-fraction", 0.1, "--eot", "none");
+    Path data =
+        prepare("a", "--input", file, "--tokenizer", name, "--split", "tail", "--val-fraction", 0.1, "--eot", "none");
     int count = text.codePointCount(0, text.length());
     int cut = text.offsetByCodePoints(0, (int) (count * 0.9));
     Tokenizer tokenizer =

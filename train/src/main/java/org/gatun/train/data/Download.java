@@ -240,7 +240,8 @@ public final class Download implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted while downloading " + request.uri(), e);
     } catch (IOException e) {
-      throw new Transient("no answer (" + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()) + ")");
+      throw new Transient(
+          "no answer (" + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()) + ")");
     }
   }
 

@@ -73,7 +73,8 @@ final class JsonText {
 
   private static String reason(IOException e) {
     String message =
-        e instanceof com.fasterxml.jackson.core.JsonProcessingException json ? json.getOriginalMessage() : e.getMessage();
+        e instanceof com.fasterxml.jackson.core.JsonProcessingException json ? json.getOriginalMessage()
+            : e.getMessage();
     return MalformedFileException.quote(String.valueOf(message));
   }
 

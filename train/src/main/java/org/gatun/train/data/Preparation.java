@@ -141,7 +141,8 @@ public final class Preparation {
       changed.removeAll(sourcesBefore);
       var gone = new ArrayList<>(sourcesBefore);
       gone.removeAll(now);
-      Object which = changed.isEmpty() ? gone.isEmpty() ? "their order" : gone.getFirst().get("path") : changed.getFirst().get("path");
+      Object which = changed.isEmpty() ? gone.isEmpty() ? "their order" : gone.getFirst().get("path")
+          : changed.getFirst().get("path");
       throw new IOException(
           "%s was begun with other input: %s differs; give the same files to go on, or a new folder"
               .formatted(folder, which));

@@ -20,7 +20,8 @@ public final class Verification {
     Path file = folder.resolve(DataManifest.NAME);
     if (!Files.exists(file)) {
       Preparation.requireComplete(folder);
-      throw new IOException(folder + " has no " + DataManifest.NAME + ", so there is nothing to compare its files with");
+      throw new IOException(
+          folder + " has no " + DataManifest.NAME + ", so there is nothing to compare its files with");
     }
     var manifest = DataManifest.of(folder);
     if (manifest.files().isEmpty()) {
