@@ -65,6 +65,10 @@ final class EvalCommand implements Callable<Integer> {
   private Tokens sequence() throws IOException {
     Tokens validation =
         Files.isDirectory(data) || TokenFile.isNamed(data) ? TokenFile.open(data, Split.VAL) : null;
+    if (validation == null && TokenFile.holds(data)) {
+      throw new IllegalArgumentException(
+          data + " has tokens to train on but none for validation; name the file to evaluate on");
+    }
     return validation != null
         ? validation
         : Corpus.encode(data.toString(), TextFiles.read(data), new Gpt2Folder(model).tokenizer());

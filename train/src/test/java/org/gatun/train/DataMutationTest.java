@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Good files with a few bytes changed, or cut short: an answer or one sentence, whatever came of them. */
 class DataMutationTest {
-  private static final int MUTANTS = 100;
+  private static final int MUTANTS = 30;
 
   @TempDir
   Path folder;
