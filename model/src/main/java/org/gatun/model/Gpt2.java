@@ -108,7 +108,7 @@ public final class Gpt2 implements AutoCloseable {
 
   /** As {@link #logits(Tensor)}, of the positions from {@code start} on only: [B, T - start, Vp]. */
   Tensor logits(Tensor tokens, int start) {
-    Tensor x = forward(tokens, 0, (_, qkv) -> qkv.causalAttention(config.heads()));
+    Tensor x = forward(tokens, 0, this::attend, Recompute.BLOCK);
     return wte.logits(x.slice(1, start, x.shape().dim(1)));
   }
 

@@ -93,15 +93,15 @@ class BadInputTest {
   @Test
   void oddNumberOfBytes() throws IOException {
     Path file = Files.writeString(folder.resolve("t.bin"), "abc");
-    assertAnswer(Cli.train("--data", file), 1, "t.bin has 3 bytes, an odd number");
+    assertAnswer(Cli.train("--data", file), 1, "t.bin: has 3 bytes, an odd number");
   }
 
   @Test
-  void numpyFile() throws IOException {
+  void numpyFileCutShort() throws IOException {
     Path file =
         Files.write(
             folder.resolve("t.bin"), new byte[]{(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0});
-    assertAnswer(Cli.train("--data", file), 1, "is a NumPy file");
+    assertAnswer(Cli.train("--data", file), 1, "t.bin: ends within its NumPy header");
   }
 
   @Test

@@ -23,6 +23,8 @@ final class ParquetRecords extends Records {
 
   static {
     LIBRARY.setLevel(Level.WARNING);
+    // It would look for a native library to unpack gzip with.
+    System.setProperty("hardwood.uselibdeflate", "false");
   }
 
   private final Source source;
