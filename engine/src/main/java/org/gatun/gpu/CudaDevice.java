@@ -8,6 +8,8 @@ import org.gatun.cuda.CudaGraph;
 import org.gatun.cuda.DevicePtr;
 import org.gatun.cuda.Kernel;
 import org.gatun.cuda.Stream;
+import org.gatun.cuda.cublaslt.CublasLt;
+import org.gatun.cuda.cudnn.Cudnn;
 import org.gatun.cuda.nvrtc.KernelCache;
 import org.gatun.cuda.nvrtc.Nvrtc;
 import org.gatun.tensor.DType;
@@ -36,6 +38,8 @@ public final class CudaDevice implements Device {
   private final KernelSources sources;
   private final IndexReport indexReport;
   private final Kernels kernels;
+  private CublasLt blas;
+  private Cudnn dnn;
   private Memory.OnDevice workspace;
   private boolean capturing;
   private boolean closed;
@@ -265,6 +269,24 @@ public final class CudaDevice implements Device {
   /** As {@link #kernel(String, String)}, compiled with these macros, such as types: one source serves all of them. */
   Kernel kernel(String source, String name, Map<String, String> defines) {
     return sources.resource(source, name, defines);
+  }
+
+  /** Matrix products; opened when first asked for, since the library takes most of a second. */
+  CublasLt blas() {
+    if (blas == null) {
+      requireNoCapture("opening cuBLASLt", "run the same work once before it is captured");
+      blas = CublasLt.open(context);
+    }
+    return blas;
+  }
+
+  /** Attention; opened when first asked for. */
+  Cudnn dnn() {
+    if (dnn == null) {
+      requireNoCapture("opening cuDNN", "run the same work once before it is captured");
+      dnn = Cudnn.open(context);
+    }
+    return dnn;
   }
 
   /** The sources themselves. */
