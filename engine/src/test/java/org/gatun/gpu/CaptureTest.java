@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.gatun.tensor.Device.Captured;
+import org.gatun.tensor.Formula;
 import org.gatun.tensor.Kernels.Sink;
 import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
@@ -86,8 +88,7 @@ class CaptureTest {
 
   @Test
   void resultsOfCapturedWorkMayBeLeftBehind() {
-    work();
-    scope.release(scope.full(0, Shape.of(5)));
+    scope.release(x.times(2f));
     Tensor[] left = new Tensor[1];
     try (Captured captured = device.capture(() -> left[0] = x.times(2f))) {
       captured.run();
@@ -120,7 +121,7 @@ class CaptureTest {
     assertRefused("capture: the kernels of formula.cu are not loaded, and cannot be while work is captured;",
         " run the same work once before it is captured",
         () -> device.capture(() -> device.kernels().pointwise()
-            .map(Sink.of(y), org.gatun.tensor.Formula.operand(0).plus(41.5), java.util.List.of(x))));
+            .map(Sink.of(y), Formula.operand(0).plus(41.5), List.of(x))));
     work();
     assertEquals(10 * Math.tanh(5), y.toArray()[4], 1e-5);
   }

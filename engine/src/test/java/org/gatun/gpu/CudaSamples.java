@@ -1,6 +1,7 @@
 package org.gatun.gpu;
 
 import java.util.Random;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.gatun.cpu.CpuDevice;
 import org.gatun.tensor.DType;
@@ -16,7 +17,7 @@ final class CudaSamples implements AutoCloseable {
   /** A tensor on both. */
   record Pair(Tensor gpu, Tensor cpu) {
     /** The same view of both. */
-    Pair view(java.util.function.UnaryOperator<Tensor> view) {
+    Pair view(UnaryOperator<Tensor> view) {
       return new Pair(view.apply(gpu), view.apply(cpu));
     }
   }

@@ -6,9 +6,12 @@ import static org.gatun.tensor.Formula.scalar;
 import static org.gatun.tensor.Formula.select;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import org.gatun.gpu.CudaSamples.Pair;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Formula;
@@ -158,10 +161,10 @@ class GpuPointwiseTest {
   @Test
   void viewsOfMoreDimensionsThanAKernelIsToldOfAreRefused() {
     int[] dims = new int[10];
-    java.util.Arrays.fill(dims, 2);
-    int[] order = java.util.stream.IntStream.range(0, 10).map(axis -> 9 - axis).toArray();
+    Arrays.fill(dims, 2);
+    int[] order = IntStream.range(0, 10).map(axis -> 9 - axis).toArray();
     Tensor x = samples.normal(DType.F32, dims).gpu().permute(order);
-    var refusal = org.junit.jupiter.api.Assertions.assertThrows(IllegalArgumentException.class, x::neg);
+    var refusal = assertThrows(IllegalArgumentException.class, x::neg);
     assertEquals("a view on a CUDA device has at most 8 dimensions that do not lie one in the other; copy it with"
         + " contiguous()", refusal.getMessage());
   }

@@ -3,7 +3,9 @@ package org.gatun.gpu;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.gatun.gpu.CudaSamples.Pair;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Reduction;
@@ -45,20 +47,21 @@ class GpuReductionTest {
   }
 
   private void check(Combine combine, DType into, Pair x, int... axes) {
-    int[] dims = java.util.stream.IntStream.range(0, x.cpu().shape().rank())
-        .filter(axis -> java.util.Arrays.binarySearch(axes, axis) < 0).map(x.cpu().shape()::dim).toArray();
+    int[] dims = IntStream.range(0, x.cpu().shape().rank())
+        .filter(axis -> Arrays.binarySearch(axes, axis) < 0).map(x.cpu().shape()::dim).toArray();
     Pair y = samples.normal(into, dims);
     boolean add = axes.length == 1;
     gpu.reduce(new Sink(y.gpu(), add), combine, x.gpu(), axes);
     cpu.reduce(new Sink(y.cpu(), add), combine, x.cpu(), axes);
     double count = (double) x.cpu().shape().size() / Math.max(1, y.cpu().shape().size());
-    // Rounding errors of a sum of n values of size one grow as √n, four times that for near certainty; and its own rounding.
     double unit = into == DType.BF16 ? 0x1p-8 : 0x1p-24;
-    double tolerance = combine == Combine.SUM ? 4 * Math.sqrt(count) * Math.sqrt(count) * 0x1p-24 + 4 * Math.sqrt(count) * unit
-        : add ? 4 * unit : 0;
     float[] expected = y.cpu().toArray();
     float[] actual = y.gpu().toArray();
     for (int i = 0; i < expected.length; i++) {
+      // Rounding errors of a sum of n terms grow as √n, with four times that for near certainty: here of two sums, each of
+      // values of size one, or of the sum's own size where they do not cancel. Then the result is rounded, or added to.
+      double size = Math.max(Math.sqrt(count), Math.abs(expected[i])) + 4;
+      double tolerance = combine == Combine.SUM ? (8 * Math.sqrt(count) * 0x1p-24 + 2 * unit) * size : add ? 2 * unit * size : 0;
       assertEquals(expected[i], actual[i], tolerance, () -> combine + " of " + x.cpu() + " over " + axes.length + " axes");
     }
   }
