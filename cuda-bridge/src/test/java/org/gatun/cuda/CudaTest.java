@@ -1,9 +1,12 @@
 package org.gatun.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import java.util.List;
 import org.gatun.cuda.ffi.NativeLibrary;
 import org.junit.jupiter.api.Test;
 
@@ -21,5 +24,35 @@ class CudaTest {
     String loader = "cannot load libgatun-has-no-such-library.so: ";
     assertTrue(refused.getMessage().startsWith(loader), refused.getMessage());
     assertTrue(refused.getMessage().length() > loader.length(), refused.getMessage());
+  }
+
+  @Test
+  void missingFunctionIsNamed() {
+    NativeLibrary math = NativeLibrary.open("libm.so.6");
+    assertTrue(math.has("cos"));
+    assertFalse(math.has("gatun"));
+    var refused = assertThrows(UnsupportedOperationException.class, () -> math.status("gatun"));
+    assertEquals("libm.so.6 has no function gatun; a newer version of it is needed", refused.getMessage());
+  }
+
+  @Test
+  void machineWithoutCudaSaysSoAtEachDoor() {
+    assumeFalse(Cuda.isAvailable(), "this machine has a GPU");
+    assertEquals(0, Cuda.deviceCount());
+    assertEquals(List.of(), Cuda.gpus());
+    var refused = assertThrows(UnsupportedOperationException.class, () -> CudaContext.open(0));
+    assertEquals(Cuda.whyNot().orElseThrow(), refused.getMessage());
+  }
+
+  @Test
+  void driverIsThereOrItIsToldWhatWasTriedAndWhereToGetIt() {
+    LibraryStatus driver = Cuda.libraries().getFirst();
+    assertEquals("the NVIDIA driver", driver.library());
+    assertFalse(driver.remedy().isBlank());
+    assertEquals(driver.isUsable(), Cuda.driverVersion() > 0);
+    if (!driver.isUsable()) {
+      assertFalse(driver.tried().isEmpty());
+      assertTrue(Cuda.whyNot().orElseThrow().endsWith(driver.remedy()), Cuda.whyNot()::toString);
+    }
   }
 }

@@ -26,7 +26,7 @@ public final class LibrarySearch {
   public static final String ONLY = "gatun.cuda.only";
 
   private static final List<String> SYSTEM_FOLDERS =
-      List.of("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib");
+      List.of("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64");
   private static final List<String> DRIVER_FOLDERS =
       List.of("usr/local/nvidia/lib64", "usr/local/cuda/compat", "usr/lib/wsl/lib");
 

@@ -21,6 +21,7 @@ public final class KernelCache {
 
   private final Path folder;
   private final Nvrtc nvrtc;
+  /** Version and bytes of its file: releases that differ in the third number only, and so in what they make, call themselves the same. */
   private final String compiler;
   private String trouble = "";
 
@@ -28,7 +29,7 @@ public final class KernelCache {
   public KernelCache(Path folder, Nvrtc nvrtc) {
     this.folder = folder;
     this.nvrtc = nvrtc;
-    this.compiler = nvrtc.version();
+    this.compiler = nvrtc.version() + " " + nvrtc.path().toFile().length();
   }
 
   /** Where a user's compiled kernels belong: {@code gatun/kernels} below XDG_CACHE_HOME, or below {@code ~/.cache}. */

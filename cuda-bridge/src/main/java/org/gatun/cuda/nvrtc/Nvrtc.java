@@ -10,11 +10,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.gatun.cuda.CudaException;
 import org.gatun.cuda.LibraryStatus;
 import org.gatun.cuda.ffi.CudaLibrary;
@@ -27,6 +29,7 @@ public final class Nvrtc {
   private static final int SUCCESS = 0;
   private static final int COMPILATION = 6;
 
+  private final Path path;
   private final NativeFunction version;
   private final NativeFunction createProgram;
   private final NativeFunction destroyProgram;
@@ -35,9 +38,12 @@ public final class Nvrtc {
   private final NativeFunction getCubin;
   private final NativeFunction getLogSize;
   private final NativeFunction getLog;
+  private final NativeFunction getNumSupportedArchs;
+  private final NativeFunction getSupportedArchs;
   private final MethodHandle getErrorString;
 
   private Nvrtc(NativeLibrary library) {
+    path = library.path();
     version = library.status("nvrtcVersion", JAVA_LONG, JAVA_LONG);
     createProgram =
         library.status("nvrtcCreateProgram", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
@@ -47,6 +53,8 @@ public final class Nvrtc {
     getCubin = library.status("nvrtcGetCUBIN", JAVA_LONG, JAVA_LONG);
     getLogSize = library.status("nvrtcGetProgramLogSize", JAVA_LONG, JAVA_LONG);
     getLog = library.status("nvrtcGetProgramLog", JAVA_LONG, JAVA_LONG);
+    getNumSupportedArchs = library.status("nvrtcGetNumSupportedArchs", JAVA_LONG);
+    getSupportedArchs = library.status("nvrtcGetSupportedArchs", JAVA_LONG);
     getErrorString = library.function("nvrtcGetErrorString", FunctionDescriptor.of(ADDRESS, JAVA_INT));
   }
 
@@ -60,11 +68,42 @@ public final class Nvrtc {
     return LibraryStatus.ask(CudaLibrary.NVRTC, () -> load().version());
   }
 
+  /** The library's file. */
+  public Path path() {
+    return path;
+  }
+
   /** {@code nvrtcResult nvrtcVersion(int *major, int *minor)}: "13.0". */
   public String version() {
     Scratch scratch = Scratch.cleared();
     check(version.call(scratch.address(), scratch.secondAddress()), "nvrtcVersion()");
     return scratch.int32() + "." + (int) scratch.secondInt64();
+  }
+
+  /** {@code nvrtcResult nvrtcGetNumSupportedArchs(int *)} and {@code nvrtcGetSupportedArchs(int *)}: 90 for 9.0, ascending. */
+  public List<Integer> architectures() {
+    Scratch scratch = Scratch.cleared();
+    check(getNumSupportedArchs.call(scratch.address()), "nvrtcGetNumSupportedArchs()");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment architectures = arena.allocate(JAVA_INT, scratch.int32());
+      check(getSupportedArchs.call(architectures.address()), "nvrtcGetSupportedArchs()");
+      return IntStream.of(architectures.toArray(JAVA_INT)).sorted().boxed().toList();
+    }
+  }
+
+  /**
+   * The architecture to compile for: the device's, or the newest before it of the same major version, whose code it runs as well (CUDA's
+   * binary compatibility).
+   */
+  private int architecture(Program program) {
+    int wanted = program.computeCapability();
+    return architectures().stream()
+        .filter(known -> known <= wanted && known / 10 == wanted / 10)
+        .reduce((_, newer) -> newer)
+        .orElseThrow(
+            () -> new UnsupportedOperationException("NVRTC " + version() + " does not compile for compute capability "
+                + wanted / 10 + "." + wanted % 10 + " but for " + architectures()
+                + "; install the NVRTC of a CUDA that does"));
   }
 
   /**
@@ -76,7 +115,7 @@ public final class Nvrtc {
       long handle = create(program, arena);
       try {
         var options =
-            new ArrayList<>(List.of("--gpu-architecture=sm_" + program.computeCapability(), "--ptxas-options=-v"));
+            new ArrayList<>(List.of("--gpu-architecture=sm_" + architecture(program), "--ptxas-options=-v"));
         options.addAll(program.options());
         int status = compileProgram.call(handle, options.size(), texts(options, arena));
         String log = log(handle, arena);
