@@ -39,9 +39,9 @@ public final class CudaDevice implements Device {
   private final KernelSources sources;
   private final IndexReport indexReport;
   private final Kernels kernels;
-  private Memory.OnDevice workspace;
   private CublasLt blas;
   private Cudnn dnn;
+  private Memory.OnDevice workspace;
   private boolean capturing;
   private boolean closed;
 
@@ -249,25 +249,9 @@ public final class CudaDevice implements Device {
     return context;
   }
 
-  /** The library of matrix products, opened when first asked for. */
-  CublasLt blas() {
-    if (blas == null) {
-      blas = CublasLt.open(context);
-    }
-    return blas;
-  }
-
   /** How it chooses its kernels. */
   Tuning tuning() {
     return new Tuning(options.tune, options.cache);
-  }
-
-  /** The library of attention, opened when first asked for. */
-  Cudnn dnn() {
-    if (dnn == null) {
-      dnn = Cudnn.open(context);
-    }
-    return dnn;
   }
 
   /** The one stream of this device's work. */
@@ -283,6 +267,24 @@ public final class CudaDevice implements Device {
   /** As {@link #kernel(String, String)}, compiled with these macros, such as types: one source serves all of them. */
   Kernel kernel(String source, String name, Map<String, String> defines) {
     return sources.resource(source, name, defines);
+  }
+
+  /** Matrix products; opened when first asked for, since the library takes most of a second. */
+  CublasLt blas() {
+    if (blas == null) {
+      requireNoCapture("opening cuBLASLt", "run the same work once before it is captured");
+      blas = CublasLt.open(context);
+    }
+    return blas;
+  }
+
+  /** Attention; opened when first asked for. */
+  Cudnn dnn() {
+    if (dnn == null) {
+      requireNoCapture("opening cuDNN", "run the same work once before it is captured");
+      dnn = Cudnn.open(context);
+    }
+    return dnn;
   }
 
   /** The sources themselves. */
