@@ -42,6 +42,12 @@ public class Host {
     return scope.tensor(values, shape, dtype);
   }
 
+  /** These numbers, F32. */
+  Tensor values(float... values) {
+    open();
+    return scope.tensor(values, Shape.of(values.length));
+  }
+
   /** Indices below a bound. */
   Tensor indices(int bound, int... dims) {
     open();

@@ -34,6 +34,7 @@ public class UpdateBenchmark {
   private Tensor first;
   private Tensor second;
   private Tensor scale;
+  private Tensor schedule;
   private Tensor norm;
 
   @Setup
@@ -45,14 +46,15 @@ public class UpdateBenchmark {
     second = host.random(DType.F32, size);
     host.kernels().pointwise().fill(second, 1f);
     scale = host.random(DType.F32);
+    schedule = host.values(1e-9f, 0.1f, 0.05f);
     norm = host.random(DType.F32);
   }
 
   /** Reads four numbers an element and writes three. */
   @Benchmark
   public void adamw(Work work) {
-    var step = new Kernels.Update.AdamW(1e-9f, 0.9f, 0.95f, 0.1f, 0.05f, 1e-8f);
-    update.adamw(master, master, gradient, first, second, scale, step,
+    var constants = new Kernels.Update.AdamW(0.9f, 0.95f, 1e-8f);
+    update.adamw(master, master, gradient, first, second, scale, schedule, constants,
         List.of(new Kernels.Update.Range(0, size, 0.1f)));
     work.done(0, 28.0 * size);
   }

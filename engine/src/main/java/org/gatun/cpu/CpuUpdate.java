@@ -55,13 +55,17 @@ final class CpuUpdate implements Kernels.Update {
 
   @Override
   public void adamw(
-      Tensor value, Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, AdamW step,
-      List<Range> ranges) {
+      Tensor value, Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, Tensor schedule,
+      AdamW constants, List<Range> ranges) {
     float factor = Lanes.get(bytes(scale), DType.F32, scale.offset());
+    var step = new UpdateLoops.Schedule(
+        Lanes.get(bytes(schedule), DType.F32, schedule.offset()),
+        Lanes.get(bytes(schedule), DType.F32, schedule.offset() + 1),
+        Lanes.get(bytes(schedule), DType.F32, schedule.offset() + 2));
     forEachPiece(
         value, master, ranges,
         (range, from, n) -> {
-          var coefficients = UpdateLoops.AdamW.of(step, range.weightDecay(), factor);
+          var coefficients = UpdateLoops.AdamW.of(constants, step, range.weightDecay(), factor);
           UpdateLoops.adamw(
               bytes(master), byteOffset(master, from), bytes(gradient), byteOffset(gradient, from),
               bytes(m), byteOffset(m, from), bytes(v), byteOffset(v, from), n, coefficients);

@@ -23,15 +23,18 @@ final class UpdateLoops {
 
   private UpdateLoops() {}
 
+  /** What changes from step to step of AdamW; corrections are 1 - βᵗ. */
+  record Schedule(float learningRate, float correction1, float correction2) {}
+
   /** What {@link #adamw} multiplies by. */
   record AdamW(
       float scale, float keep, float beta1, float beta1Rest, float beta2, float beta2Rest,
       float rate, float correction, float eps) {
-    static AdamW of(Kernels.Update.AdamW step, float weightDecay, float scale) {
+    static AdamW of(Kernels.Update.AdamW by, Schedule step, float weightDecay, float scale) {
       return new AdamW(
           scale, 1 - step.learningRate() * weightDecay,
-          step.beta1(), 1 - step.beta1(), step.beta2(), 1 - step.beta2(),
-          -step.learningRate() / step.correction1(), 1 / step.correction2(), step.eps());
+          by.beta1(), 1 - by.beta1(), by.beta2(), 1 - by.beta2(),
+          -step.learningRate() / step.correction1(), 1 / step.correction2(), by.eps());
     }
   }
 

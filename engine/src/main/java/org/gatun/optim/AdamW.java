@@ -1,8 +1,10 @@
 package org.gatun.optim;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
+import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Update;
 import org.gatun.tensor.Kernels.Update.Range;
 import org.gatun.tensor.Parameter;
@@ -43,6 +45,7 @@ public final class AdamW implements AutoCloseable {
   private final Tensor firstMoment;
   private final Tensor secondMoment;
   private final Tensor one;
+  private final Tensor schedule;
   private long steps;
 
   /** Decays parameters of two or more dimensions, and no others: GPT-2's groups. */
@@ -59,6 +62,7 @@ public final class AdamW implements AutoCloseable {
     this.firstMoment = scope.full(0f, parameters.masters().shape());
     this.secondMoment = scope.full(0f, parameters.masters().shape());
     this.one = scope.full(1f, Shape.of());
+    this.schedule = scope.allocate(Shape.of(3), DType.F32);
   }
 
   static ToDoubleFunction<Parameter> matricesDecay(float decay) {
@@ -88,13 +92,36 @@ public final class AdamW implements AutoCloseable {
 
   /** One step on the gradients times {@code scale} F32 [] (see {@link GradientClip}); then forgets them. */
   public void step(float learningRate, Tensor scale) {
+    prepare(learningRate);
+    apply(scale);
+  }
+
+  /**
+   * Counts a step and brings to the device all that sets it apart from the one before: learning rate and
+   * bias corrections. {@link #apply} alone is then the same work at every step, which a device may record
+   * once and replay after each preparation.
+   */
+  public void prepare(float learningRate) {
     steps++;
     float correction1 = (float) (1 - Math.pow(config.beta1, steps));
     float correction2 = (float) (1 - Math.pow(config.beta2, steps));
-    var step = new Update.AdamW(
-        learningRate, config.beta1, config.beta2, correction1, correction2, config.eps);
+    parameters.device().upload(
+        schedule, MemorySegment.ofArray(new float[]{learningRate, correction1, correction2}));
+  }
+
+  /**
+   * Takes the step that {@link #prepare} has made ready, on the gradients times {@code scale} F32 []; then
+   * forgets them.
+   *
+   * @throws IllegalStateException if no step was ever prepared
+   */
+  public void apply(Tensor scale) {
+    if (steps == 0) {
+      throw new IllegalStateException("adamw: no step is prepared; call prepare(learningRate) before apply(scale)");
+    }
+    var constants = new Update.AdamW(config.beta1, config.beta2, config.eps);
     parameters.device().kernels().update().adamw(parameters.values(), parameters.masters(),
-        parameters.gradients(), firstMoment, secondMoment, scale, step, ranges);
+        parameters.gradients(), firstMoment, secondMoment, scale, schedule, constants, ranges);
     parameters.forgetGradients();
   }
 

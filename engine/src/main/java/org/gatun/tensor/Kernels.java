@@ -233,19 +233,21 @@ public interface Kernels {
     /** Elements from {@code start} to before {@code end} of the flat buffers, and their weight decay. */
     record Range(long start, long end, float weightDecay) {}
 
-    /** What a step of AdamW is told beside its tensors; corrections are 1 - βᵗ. */
-    record AdamW(
-        float learningRate, float beta1, float beta2, float correction1, float correction2, float eps) {}
+    /** What stays the same from step to step of AdamW. */
+    record AdamW(float beta1, float beta2, float eps) {}
 
     /** norm[] = √Σ x², summed in double in an order that depends on the size alone. */
     void norm(Tensor norm, Tensor x);
 
     /**
      * g = gradient · scale[]; p -= lr · decay · p; m = β1 m + (1 - β1) g; v = β2 v + (1 - β2) g²; p
-     * -= lr / correction1 · m / (√(v / correction2) + eps) (Loshchilov and Hutter, 2019). scale is F32 [].
+     * -= lr / correction1 · m / (√(v / correction2) + eps) (Loshchilov and Hutter, 2019). scale is F32 [],
+     * schedule F32 [3]: lr, and the corrections 1 - βᵗ of both moments. They are read where they lie, so
+     * that a recorded step may be run again with other numbers in them.
      */
     void adamw(
-        Tensor value, Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, AdamW step, List<Range> ranges);
+        Tensor value, Tensor master, Tensor gradient, Tensor m, Tensor v, Tensor scale, Tensor schedule,
+        AdamW constants, List<Range> ranges);
 
     /**
      * g = gradient · scale[] + decay · p; velocity = momentum · velocity + g; p -= lr · velocity.

@@ -22,7 +22,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class CpuUpdateTest {
   private static final int SIZE = 150_001; // three tasks and a tail of one element
-  private static final AdamW STEP = new AdamW(1e-2f, 0.9f, 0.95f, 0.19f, 0.0975f, 1e-8f);
+  private static final AdamW ADAMW = new AdamW(0.9f, 0.95f, 1e-8f);
+  private static final float LEARNING_RATE = 1e-2f;
+  private static final float CORRECTION1 = 0.19f;
+  private static final float CORRECTION2 = 0.0975f;
   private static final float SCALE = 0.25f;
 
   /** A dozen operations, each of them rounded once. */
@@ -55,7 +58,7 @@ class CpuUpdateTest {
       double[] expectedM = doubles(m);
       double[] expectedV = doubles(v);
       adamw(expectedP, doubles(g), expectedM, expectedV, ranges);
-      new CpuUpdate(device).adamw(p, p, g, m, v, scale, STEP, ranges);
+      new CpuUpdate(device).adamw(p, p, g, m, v, scale, schedule(scope), ADAMW, ranges);
       // p, its decay and the quotient cancel: their sizes, not the result's, tell the error.
       assertNear("p", expectedP, p, 8 * TOLERANCE, TOLERANCE);
       assertNear("m", expectedM, m, TOLERANCE, TOLERANCE);
@@ -63,15 +66,20 @@ class CpuUpdateTest {
     }
   }
 
+  private static Tensor schedule(Scope scope) {
+    float[] schedule = {LEARNING_RATE, CORRECTION1, CORRECTION2};
+    return filled(scope, DType.F32, schedule, Shape.of(schedule.length));
+  }
+
   private static void adamw(double[] p, double[] g, double[] m, double[] v, List<Range> ranges) {
     for (Range range : ranges) {
       for (int i = (int) range.start(); i < range.end(); i++) {
         double gradient = g[i] * SCALE;
-        m[i] = (double) STEP.beta1() * m[i] + (1 - (double) STEP.beta1()) * gradient;
-        v[i] = (double) STEP.beta2() * v[i] + (1 - (double) STEP.beta2()) * gradient * gradient;
-        double root = Math.sqrt(v[i] / STEP.correction2()) + STEP.eps();
-        p[i] -= (double) STEP.learningRate() * range.weightDecay() * p[i];
-        p[i] -= STEP.learningRate() / (double) STEP.correction1() * m[i] / root;
+        m[i] = (double) ADAMW.beta1() * m[i] + (1 - (double) ADAMW.beta1()) * gradient;
+        v[i] = (double) ADAMW.beta2() * v[i] + (1 - (double) ADAMW.beta2()) * gradient * gradient;
+        double root = Math.sqrt(v[i] / CORRECTION2) + ADAMW.eps();
+        p[i] -= (double) LEARNING_RATE * range.weightDecay() * p[i];
+        p[i] -= LEARNING_RATE / (double) CORRECTION1 * m[i] / root;
       }
     }
   }
@@ -90,7 +98,7 @@ class CpuUpdateTest {
       assertArrayEquals(floats(filled(scope, type, floats(master), Shape.of(SIZE))), floats(value));
       Tensor m = filled(scope, DType.F32, new float[SIZE], Shape.of(SIZE));
       Tensor v = filled(scope, DType.F32, new float[SIZE], Shape.of(SIZE));
-      update.adamw(value, master, g, m, v, scale, STEP, all);
+      update.adamw(value, master, g, m, v, scale, schedule(scope), ADAMW, all);
       assertArrayEquals(floats(filled(scope, type, floats(master), Shape.of(SIZE))), floats(value));
     }
   }
@@ -141,7 +149,7 @@ class CpuUpdateTest {
       Tensor norm = scope.allocate(Shape.of(), DType.F32);
       var update = new CpuUpdate(device);
       update.norm(norm, g);
-      update.adamw(p, p, g, m, v, scale, STEP, List.of(new Range(0, SIZE, 0.1f)));
+      update.adamw(p, p, g, m, v, scale, schedule(scope), ADAMW, List.of(new Range(0, SIZE, 0.1f)));
       return new float[][]{floats(p), floats(norm)};
     }
   }
