@@ -9,6 +9,9 @@ import org.gatun.cuda.DevicePtr;
 import org.gatun.cuda.Event;
 import org.gatun.cuda.Kernel;
 import org.gatun.cuda.Stream;
+import org.gatun.cuda.cublaslt.CublasLt;
+import org.gatun.cuda.cublaslt.Tuning;
+import org.gatun.cuda.cudnn.Cudnn;
 import org.gatun.cuda.nvrtc.KernelCache;
 import org.gatun.cuda.nvrtc.Nvrtc;
 import org.gatun.tensor.DType;
@@ -37,6 +40,8 @@ public final class CudaDevice implements Device {
   private final KernelSources sources;
   private final IndexReport indexReport;
   private final Kernels kernels;
+  private CublasLt blas;
+  private Cudnn dnn;
   private Memory.OnDevice workspace;
   private boolean capturing;
   private boolean closed;
@@ -46,24 +51,36 @@ public final class CudaDevice implements Device {
    *
    * @param tf32 whether products of F32 matrices may round their factors to 11 bits, for several times the speed
    * @param tune whether the libraries' candidates for a matrix product are timed when it is first met
+   * @param fuseGelu whether matrix products apply GELU and its derivative as they store, where the library can, or leave
+   *     that to a kernel of its own, which rounds once less
+   * @param deterministic whether cuDNN sums the gradient of the queries in a fixed order, for T · T numbers a head more of
+   *     memory; all else is deterministic as it is
    * @param cache the folder of compiled kernels and of what was timed
    */
-  public record Options(boolean tf32, boolean tune, Path cache) {
-    /** Full F32, no timing, the user's cache. */
+  public record Options(boolean tf32, boolean tune, boolean fuseGelu, boolean deterministic, Path cache) {
+    /** Full F32, no timing, fused GELU, cuDNN's faster sums, the user's cache. */
     public static Options defaults() {
-      return new Options(false, false, KernelCache.defaultFolder());
+      return new Options(false, false, true, false, KernelCache.defaultFolder());
     }
 
     public Options withTf32(boolean wanted) {
-      return new Options(wanted, tune, cache);
+      return new Options(wanted, tune, fuseGelu, deterministic, cache);
     }
 
     public Options withTune(boolean wanted) {
-      return new Options(tf32, wanted, cache);
+      return new Options(tf32, wanted, fuseGelu, deterministic, cache);
     }
 
     public Options withCache(Path folder) {
-      return new Options(tf32, tune, folder);
+      return new Options(tf32, tune, fuseGelu, deterministic, folder);
+    }
+
+    public Options withFusedGelu(boolean wanted) {
+      return new Options(tf32, tune, wanted, deterministic, cache);
+    }
+
+    public Options withDeterministic(boolean wanted) {
+      return new Options(tf32, tune, fuseGelu, wanted, cache);
     }
   }
 
@@ -87,36 +104,16 @@ public final class CudaDevice implements Device {
     staging = new Staging(context, stream);
     sources = new KernelSources(context, stream, cache);
     indexReport = new IndexReport(this);
-    kernels = new Families(new GpuPointwise(this), new GpuReduction(this), new GpuSoftmax(this), new GpuIndex(this));
+    kernels = new Families(
+        new GpuLinear(this), new GpuPointwise(this), new GpuReduction(this), new GpuNorm(this), new GpuSoftmax(this),
+        new GpuAttention(this), new GpuIndex(this), new GpuLoss(this), new GpuUpdate(this));
   }
 
-  private record Families(Pointwise pointwise, Reduction reduction, Softmax softmax, Index index) implements Kernels {
-    // Until the families of the libraries are here.
-    @Override
-    public Linear linear() {
-      throw new UnsupportedOperationException("linear");
-    }
-
-    @Override
-    public Norm norm() {
-      throw new UnsupportedOperationException("norm");
-    }
-
-    @Override
-    public Attention attention() {
-      throw new UnsupportedOperationException("attention");
-    }
-
-    @Override
-    public Loss loss() {
-      throw new UnsupportedOperationException("loss");
-    }
-
-    @Override
-    public Update update() {
-      throw new UnsupportedOperationException("update");
-    }
-  }
+  private record Families(
+      Linear linear, Pointwise pointwise, Reduction reduction, Norm norm, Softmax softmax, Attention attention,
+      Index index, Loss loss, Update update)
+      implements
+        Kernels {}
 
   @Override
   public String name() {
@@ -286,6 +283,11 @@ public final class CudaDevice implements Device {
     return options;
   }
 
+  /** How it chooses its kernels. */
+  Tuning tuning() {
+    return new Tuning(options.tune, options.cache);
+  }
+
   /** A kernel of a resource such as "norm.cu", compiled once for this card. */
   Kernel kernel(String source, String name) {
     return kernel(source, name, Map.of());
@@ -294,6 +296,24 @@ public final class CudaDevice implements Device {
   /** As {@link #kernel(String, String)}, compiled with these macros, such as types: one source serves all of them. */
   Kernel kernel(String source, String name, Map<String, String> defines) {
     return sources.resource(source, name, defines);
+  }
+
+  /** Matrix products; opened when first asked for, since the library takes most of a second. */
+  CublasLt blas() {
+    if (blas == null) {
+      requireNoCapture("opening cuBLASLt", "run the same work once before it is captured");
+      blas = CublasLt.open(context);
+    }
+    return blas;
+  }
+
+  /** Attention; opened when first asked for. */
+  Cudnn dnn() {
+    if (dnn == null) {
+      requireNoCapture("opening cuDNN", "run the same work once before it is captured");
+      dnn = Cudnn.open(context);
+    }
+    return dnn;
   }
 
   /** The sources themselves. */

@@ -57,7 +57,7 @@ final class GpuSoftmax implements Kernels.Softmax {
     int columns = y.shape().dim(-1);
     long rows = y.shape().size() / columns;
     Tensor into = dx.into();
-    device.kernel("softmax.cu", "softmax_backward",
+    device.kernel("softmax_backward.cu", "softmax_backward",
         Map.of("TX", CudaDevice.cType(into.dtype()), "TY", CudaDevice.cType(dy.dtype()), "TZ",
             CudaDevice.cType(y.dtype())))
         .with()

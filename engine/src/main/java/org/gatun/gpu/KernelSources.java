@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.gatun.cuda.CudaContext;
 import org.gatun.cuda.Kernel;
 import org.gatun.cuda.KernelModule;
@@ -23,7 +24,8 @@ final class KernelSources {
   /** As in a formula's kernels, so that sums and products are those of the CPU bit for bit where it matters more than speed. */
   static final String NO_FUSED_MULTIPLY_ADD = "--fmad=false";
 
-  private static final String HEADER = "common.cuh";
+  /** What sources may include. */
+  private static final List<String> HEADERS = List.of("common.cuh", "attention.cuh");
 
   /** A source and what it is compiled with. */
   private record Key(String source, Map<String, String> defines) {}
@@ -89,7 +91,8 @@ final class KernelSources {
   static Program program(String title, String source, List<String> options, int computeCapability) {
     var all = new ArrayList<>(List.of("--std=c++17"));
     all.addAll(options);
-    return new Program(title, source, Map.of(HEADER, read(HEADER)), computeCapability, all);
+    Map<String, String> headers = HEADERS.stream().collect(Collectors.toMap(name -> name, KernelSources::read));
+    return new Program(title, source, headers, computeCapability, all);
   }
 
   private static String read(String file) {

@@ -145,6 +145,42 @@ __device__ __forceinline__ void put(T *y, float value, bool add) {
   *y = from_float<T>(add ? to_float(*y) + value : value);
 }
 
+// ---- Pieces of rows: eight elements a thread ------------------------------------------------------------------------
+
+#define GATUN_PIECE 8
+
+// The first `count` of eight elements, the rest `fill`; 16 bytes at a time where the row is aligned and goes on.
+template <class T>
+__device__ __forceinline__ void load_piece(const T *p, int64 count, bool aligned, float (&v)[GATUN_PIECE],
+                                           float fill = 0.0f) {
+  if (aligned && count >= GATUN_PIECE) {
+    load_vector(p, v);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < GATUN_PIECE; i++) v[i] = i < count ? to_float(p[i]) : fill;
+}
+
+// Writes, or adds to, the first `count` of eight elements.
+template <class T>
+__device__ __forceinline__ void store_piece(T *p, int64 count, bool aligned, float (&v)[GATUN_PIECE],
+                                            bool add = false) {
+  if (aligned && count >= GATUN_PIECE) {
+    if (add) {
+      float old[GATUN_PIECE];
+      load_vector(p, old);
+#pragma unroll
+      for (int i = 0; i < GATUN_PIECE; i++) v[i] += old[i];
+    }
+    store_vector(p, v);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < GATUN_PIECE; i++) {
+    if (i < count) put(p + i, v[i], add);
+  }
+}
+
 // ---- Where a thread is ---------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x % GATUN_WARP); }

@@ -1,0 +1,2 @@
+/** What tests of several packages need: a CUDA device, emulated or real. */
+package org.gatun.testing;
