@@ -49,8 +49,8 @@ gatunSwitch:
 .size gatunSwitch,.-gatunSwitch
 )");
 void switchTo(Resume *save, Resume *resume) { gatunSwitch(save, *resume); }
-void prepare(Resume *resume, char *stack, void (*main)()) {
-  void **sp = reinterpret_cast<void **>(stack + kStackBytes);
+void prepare(Resume *resume, char *stack, size_t bytes, void (*main)()) {
+  void **sp = reinterpret_cast<void **>(stack + bytes);
   *--sp = nullptr;  // as if main had been called: the stack is 16-byte aligned before the return address
   *--sp = reinterpret_cast<void *>(main);
   for (int i = 0; i < 6; i++) *--sp = nullptr;
@@ -59,10 +59,10 @@ void prepare(Resume *resume, char *stack, void (*main)()) {
 #else
 typedef ucontext_t Resume;
 void switchTo(Resume *save, Resume *resume) { swapcontext(save, resume); }
-void prepare(Resume *resume, char *stack, void (*main)()) {
+void prepare(Resume *resume, char *stack, size_t bytes, void (*main)()) {
   getcontext(resume);
   resume->uc_stack.ss_sp = stack;
-  resume->uc_stack.ss_size = kStackBytes;
+  resume->uc_stack.ss_size = bytes;
   resume->uc_link = nullptr;
   makecontext(resume, main, 0);
 }
@@ -121,7 +121,9 @@ void enter(unsigned thread) {
   runtime.lane = thread & 31;
 }
 
+// Stacks begin at differing places of their pages: at the same ones they would compete for the same few lines of the first cache.
 char *stackOf(int stack) { return stacks + (size_t)stack * (kStackBytes + kStackGuard) + kStackGuard; }
+size_t shiftOf(int stack) { return (size_t)stack * 320 % 4096; }
 
 int takeStack() {
   if (freeStackCount > 0) return freeStacks[--freeStackCount];
@@ -159,6 +161,11 @@ const char *waiting(State state) {
 
 void fiberMain();
 
+void begin(Fiber &fiber) {
+  fiber.stack = takeStack();
+  prepare(&fiber.resume, stackOf(fiber.stack), kStackBytes - shiftOf(fiber.stack), fiberMain);
+}
+
 // Leaves the current thread, whose state says why, for the next that can run.
 void leave() {
   unsigned self = current;
@@ -166,8 +173,7 @@ void leave() {
   unsigned next = pop();
   enter(next);
   if (states[next] == State::kNew) {
-    fibers[next].stack = takeStack();
-    prepare(&fibers[next].resume, stackOf(fibers[next].stack), fiberMain);
+    begin(fibers[next]);
   }
   states[next] = State::kReady;
   switchTo(&fibers[self].resume, &fibers[next].resume);
@@ -333,8 +339,7 @@ void runBlock(gatun::Index3 index, uint64_t which) {
   unsigned first = pop();
   enter(first);
   states[first] = State::kReady;
-  fibers[first].stack = takeStack();
-  prepare(&fibers[first].resume, stackOf(fibers[first].stack), fiberMain);
+  begin(fibers[first]);
   switchTo(&host, &fibers[first].resume);
 }
 

@@ -32,7 +32,7 @@ enum Status : int {
 
 // ---- settings (settings.cpp): from the environment at first use (GATUN_EMULATOR_SEED ...), or by gatunEmulatorSet("SEED", "7").
 EXPORT int64_t setting(const char *name, int64_t otherwise);
-uint64_t mix(uint64_t x);  // a hash for seeded choices
+EXPORT uint64_t mix(uint64_t x);  // a hash for seeded choices
 
 // ---- faults (faults.cpp)
 // Runs work so that a fault of the processor in it (and fail() below) ends it, not the process; returns the CUDA status.
@@ -57,8 +57,8 @@ EXPORT std::string describe(uintptr_t address);
 int allocate(int device, size_t bytes, uintptr_t *address);
 int release(uintptr_t address, int device);
 int pinned(size_t bytes, void **address);
-size_t usedBytes(int device);
-size_t totalBytes(int device);
+EXPORT size_t usedBytes(int device);
+EXPORT size_t totalBytes(int device);
 void releaseAll(int device);
 // A sentence if a byte beside a live block was written, else empty.
 std::string overrun(int device);
@@ -88,6 +88,7 @@ Device *device(int ordinal);
 int stick(Device *device, int status);
 
 // ---- streams (streams.cpp)
+// An operation that cannot go on yet, because another process is not so far, returns kNotReady and is run again.
 struct Operation {
   std::string name;
   std::function<int()> run;
@@ -99,7 +100,6 @@ struct Stream {
   bool blocking;
   std::deque<std::shared_ptr<Operation>> pending;
   uint64_t enqueued = 0, done = 0;
-  std::atomic<bool> busy{false};  // an operation runs on the emulator's own thread, without the device's lock
   Capture *capture = nullptr;
   std::vector<int> tail;  // in a capture: the nodes that the next one depends on
 };
@@ -110,7 +110,9 @@ EXPORT int enqueue(void *stream, const char *name, std::function<int()> run, boo
 EXPORT int synchronize(void *stream);
 EXPORT bool isCapturing(void *stream);
 Stream *streamOf(void *handle, int *status);
-int drain(Stream *stream, uint64_t upTo = UINT64_MAX, std::unique_lock<std::recursive_mutex> *release = nullptr);
+// Runs what is there up to an operation: advance() as far as that goes now (else kNotReady), drain() until it is done.
+int advance(Stream *stream, uint64_t upTo = UINT64_MAX);
+int drain(Stream *stream, uint64_t upTo = UINT64_MAX);
 int drainAll(Device *device);
 
 // ---- graphs (graphs.cpp)

@@ -217,9 +217,11 @@ API int cuGraphLaunch(GraphExec *exec, void *stream) {
   bool prompt = false;
   for (const Node &n : exec->nodes) prompt |= n.operation->prompt;
   auto nodes = std::make_shared<std::vector<Node>>(exec->nodes);
-  return enqueue(stream, "cuGraphLaunch", [nodes]() -> int {
-    for (int n : order(*nodes)) {
-      const Operation &operation = *(*nodes)[n].operation;
+  auto left = std::make_shared<std::deque<int>>();
+  for (int n : order(*nodes)) left->push_back(n);
+  return enqueue(stream, "cuGraphLaunch", [nodes, left]() -> int {
+    for (; !left->empty(); left->pop_front()) {
+      const Operation &operation = *(*nodes)[left->front()].operation;
       if (int status = guarded(operation.name, operation.run)) return status;
     }
     return kSuccess;

@@ -112,6 +112,14 @@ API int cuMemFreeAsync(uintptr_t address, void *stream) {
   int ordinal = entry.device->ordinal;
   return enqueue(stream, "cuMemFreeAsync", [=]() -> int { return release(address, ordinal); });
 }
+// The pool: freed blocks are never kept here, so that their use shows.
+API int cuDeviceGetDefaultMemPool(void **pool, int ordinal) {
+  if (ordinal < 0 || ordinal >= setting("DEVICES", 1)) return kInvalidDevice;
+  *pool = device(ordinal);
+  return kSuccess;
+}
+API int cuMemPoolSetAttribute(void *pool, int, void *value) { return pool && value ? kSuccess : kInvalidValue; }
+API int cuMemPoolTrimTo(void *pool, size_t) { return pool ? kSuccess : kInvalidValue; }
 API int cuMemHostAlloc(void **address, size_t bytes, unsigned) {
   Entry entry;
   if (entry.status) return entry.status;

@@ -41,23 +41,23 @@ bool isLive(Event *event) {
   return events.count(event) > 0;
 }
 
-int runOne(Stream *stream, std::unique_lock<std::recursive_mutex> *release) {
+int runOne(Stream *stream) {
   std::shared_ptr<Operation> operation = stream->pending.front();
   stream->pending.pop_front();
-  Device *device = stream->device;
-  int status;
-  if (release && operation->prompt) {
-    stream->busy = true;
-    release->unlock();
-    status = guarded(operation->name, operation->run);
-    stream->busy = false;
-    release->lock();
-  } else {
-    status = guarded(operation->name, operation->run);
+  int status = guarded(operation->name, operation->run);
+  if (status == kNotReady) {
+    stream->pending.push_front(operation);
+    return status;
   }
   stream->done++;
+  Device *device = stream->device;
   stick(device, status);
-  if (device->sticky) for (Stream *s : device->streams) s->done += s->pending.size(), s->pending.clear();
+  if (device->sticky) {
+    for (Stream *s : device->streams) {
+      s->done += s->pending.size();
+      s->pending.clear();
+    }
+  }
   return status;
 }
 
@@ -83,7 +83,7 @@ struct Progress {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
       std::unique_lock<std::recursive_mutex> hold(next.second->lock);
-      if (next.second->streams.count(next.first)) drain(next.first, UINT64_MAX, &hold);
+      if (next.second->streams.count(next.first) && advance(next.first) == kNotReady) ask(next.first);
     }
   }
 };
@@ -111,13 +111,15 @@ Stream *streamOf(void *handle, int *status) {
   return nullptr;
 }
 
-int drain(Stream *stream, uint64_t upTo, std::unique_lock<std::recursive_mutex> *release) {
-  while (stream->busy) std::this_thread::sleep_for(std::chrono::microseconds(100));
-  while (!stream->pending.empty() && stream->done < upTo) {
-    if (int status = runOne(stream, release)) return status;
-    while (stream->busy) std::this_thread::sleep_for(std::chrono::microseconds(100));
-  }
+int advance(Stream *stream, uint64_t upTo) {
+  while (!stream->pending.empty() && stream->done < upTo) if (int status = runOne(stream)) return status;
   return stream->device->sticky;
+}
+
+int drain(Stream *stream, uint64_t upTo) {
+  int status;
+  while ((status = advance(stream, upTo)) == kNotReady) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  return status;
 }
 
 int drainAll(Device *device) {
@@ -141,7 +143,8 @@ int enqueue(void *handle, const char *name, std::function<int()> run, bool promp
       if (s->blocking) drain(s);
     }
     if (entry.device->sticky) return entry.device->sticky;
-    return stick(entry.device, guarded(operation->name, operation->run));
+    while ((status = guarded(operation->name, operation->run)) == kNotReady) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    return stick(entry.device, status);
   }
   stream->pending.push_back(operation);
   stream->enqueued++;
@@ -215,8 +218,7 @@ API int cuStreamQuery(void *handle) {
   Stream *stream = streamOf(handle, &status);
   if (!stream) return status;
   if (stream->capture) return invalidate(stream, kCaptureUnsupported);
-  if (stream->busy) return kNotReady;
-  if (!stream->pending.empty() && (status = runOne(stream, nullptr))) return status;
+  if (!stream->pending.empty() && (status = runOne(stream))) return status;
   return stream->pending.empty() ? kSuccess : kNotReady;
 }
 API int cuStreamGetCtx(void *, void **) { return kNotSupported; }
@@ -285,7 +287,7 @@ API int cuStreamWaitEvent(void *handle, Event *event, unsigned flags) {
   if (!event->mark) return kSuccess;
   if (stream->capture) return invalidate(stream, kCaptureIsolation);
   auto mark = event->mark;
-  return enqueue(handle, "cuStreamWaitEvent", [mark]() -> int { return mark->done ? kSuccess : drain(mark->stream, mark->ticket); });
+  return enqueue(handle, "cuStreamWaitEvent", [mark]() -> int { return mark->done ? kSuccess : advance(mark->stream, mark->ticket); });
 }
 API int cuEventQuery(Event *event) {
   Entry entry;
@@ -295,7 +297,7 @@ API int cuEventQuery(Event *event) {
   if (event->capture) return kCapturedEvent;
   if (!event->mark || event->mark->done) return kSuccess;
   Stream *stream = event->mark->stream;
-  if (!stream->busy && !stream->pending.empty()) if (int status = runOne(stream, nullptr)) return status;
+  if (!stream->pending.empty()) if (int status = runOne(stream)) return status;
   return event->mark->done ? kSuccess : kNotReady;
 }
 API int cuEventSynchronize(Event *event) {

@@ -73,8 +73,8 @@ public final class Cuda {
         Driver.init();
         return Driver.deviceCount() > 0 ? "" : "no CUDA: the driver sees no device";
       } catch (MissingLibraryException e) {
-        String loader =
-            e.tried().stream().filter(tried -> tried.startsWith("cannot load")).findFirst().orElse(e.reason());
+        String loader = e.tried().stream().filter(tried -> tried.startsWith("cannot load")).findFirst()
+            .orElse(e.reason() + " (" + String.join(", ", e.tried()) + ")");
         return "no CUDA: " + loader + "; " + e.remedy();
       } catch (UnsupportedOperationException | CudaException e) {
         return "no CUDA: " + e.getMessage();

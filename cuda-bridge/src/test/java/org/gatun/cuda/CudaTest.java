@@ -1,5 +1,7 @@
 package org.gatun.cuda;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -7,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.util.List;
+import org.gatun.cuda.ffi.NativeFunction;
 import org.gatun.cuda.ffi.NativeLibrary;
 import org.junit.jupiter.api.Test;
 
@@ -31,7 +34,8 @@ class CudaTest {
     NativeLibrary math = NativeLibrary.open("libm.so.6");
     assertTrue(math.has("cos"));
     assertFalse(math.has("gatun"));
-    var refused = assertThrows(UnsupportedOperationException.class, () -> math.status("gatun"));
+    NativeFunction missing = math.status("gatun", JAVA_LONG, JAVA_INT);
+    var refused = assertThrows(UnsupportedOperationException.class, () -> missing.call(1L, 2));
     assertEquals("libm.so.6 has no function gatun; a newer version of it is needed", refused.getMessage());
   }
 

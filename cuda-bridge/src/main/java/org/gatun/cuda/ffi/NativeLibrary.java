@@ -10,6 +10,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 
 /**
@@ -66,15 +67,28 @@ public final class NativeLibrary {
   public MethodHandle function(String symbol, FunctionDescriptor descriptor) {
     MemorySegment address = find(symbol);
     if (address.address() == 0) {
-      throw new UnsupportedOperationException(
-          name + " has no function " + symbol + "; a newer version of it is needed");
+      throw lacks(symbol);
     }
     return LINKER.downcallHandle(address, descriptor);
   }
 
-  /** As {@link #function}, for one that returns a status and is called by {@link NativeFunction#call}'s shapes. */
+  /**
+   * A function that returns a status and is called by {@link NativeFunction#call}'s shapes. Where the library has none of that name, each call
+   * throws {@code UnsupportedOperationException}: functions are bound when a class is loaded, which is no place to fail.
+   */
   public NativeFunction status(String symbol, MemoryLayout... arguments) {
-    return new NativeFunction(symbol, function(symbol, FunctionDescriptor.of(JAVA_INT, arguments)));
+    var descriptor = FunctionDescriptor.of(JAVA_INT, arguments);
+    return new NativeFunction(symbol, has(symbol) ? function(symbol, descriptor) : refusal(symbol, descriptor));
+  }
+
+  private MethodHandle refusal(String symbol, FunctionDescriptor descriptor) {
+    MethodHandle thrower =
+        MethodHandles.throwException(int.class, UnsupportedOperationException.class).bindTo(lacks(symbol));
+    return MethodHandles.dropArguments(thrower, 0, descriptor.toMethodType().parameterList());
+  }
+
+  private UnsupportedOperationException lacks(String symbol) {
+    return new UnsupportedOperationException(name + " has no function " + symbol + "; a newer version of it is needed");
   }
 
   private MemorySegment find(String symbol) {

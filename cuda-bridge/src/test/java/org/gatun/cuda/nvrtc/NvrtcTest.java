@@ -50,7 +50,7 @@ class NvrtcTest {
 
   @Test
   void spillsAndSharedMemoryAreReported() {
-    // 256 accumulators alive at once cannot fit the 32 registers that a thread is allowed.
+    // 256 values alive at once do not fit the 255 registers that a thread can have.
     String source = """
         extern "C" __global__ void __launch_bounds__(128) crowd(float *x) {
           __shared__ float shared[96];
@@ -64,10 +64,9 @@ class NvrtcTest {
         }
         """;
     Compiled compiled =
-        nvrtc.compile(new Program("crowd.cu", source, Map.of(), 90, List.of("--maxrregcount=32")));
+        nvrtc.compile(new Program("crowd.cu", source, Map.of(), 90, List.of()));
     KernelUse use = compiled.kernels().getFirst();
     assertEquals("crowd", use.kernel());
-    assertTrue(use.registers() <= 32, use::toString);
     assertTrue(use.spills() && use.spillStoreBytes() > 0, compiled::log);
     assertTrue(use.sharedBytes() >= 96 * 4, use::toString);
   }
@@ -128,7 +127,10 @@ class NvrtcTest {
     Map<String, List<String>> bound =
         HeaderPrototypes.boundBy(Path.of("src/main/java/org/gatun/cuda/nvrtc/Nvrtc.java"));
     assertFalse(bound.isEmpty());
-    bound.forEach((symbol, arguments) -> assertEquals(header.arguments(symbol).orElseThrow(), arguments, symbol));
+    bound.forEach((symbol, arguments) -> {
+      assertTrue(CudaLibrary.NVRTC.open().has(symbol), symbol);
+      assertEquals(header.arguments(symbol).orElseThrow(), arguments, symbol);
+    });
   }
 
   private static Program scale(int computeCapability) {

@@ -22,7 +22,7 @@ public @interface EmulatorTest {
   final class Condition implements ExecutionCondition {
     @Override
     public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
-      return NvidiaTest.Condition.enabledUnless(Emulator.whyNot().orElse(""));
+      return NativeRequirement.enabledUnless(Emulator.whyNot().orElse(""));
     }
   }
 }

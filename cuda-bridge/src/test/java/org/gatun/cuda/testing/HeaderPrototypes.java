@@ -22,7 +22,7 @@ public final class HeaderPrototypes {
   private static final Pattern BOUND =
       Pattern.compile("(?:function|functionOrNull|status)\\(\\s*\"(\\w+)\"((?:,\\s*JAVA_\\w+)*)\\)");
   private static final Pattern RENAMED =
-      Pattern.compile("#define\\s+(\\w+)\\s+(?:__CUDA_API_PT[DS]S?Z?\\()?(\\w+_v\\d+)\\)?\\s");
+      Pattern.compile("#define\\s+(cu\\w+)\\s+(?:__CUDA_API_\\w+\\()?(cu\\w+)\\)?\\s");
   private static final Set<String> WORDS =
       Set.of("int", "unsigned int", "unsigned", "CUdevice", "CUresult", "nvrtcResult");
 
@@ -40,7 +40,7 @@ public final class HeaderPrototypes {
     }
     Matcher names = RENAMED.matcher(text);
     while (names.find()) {
-      renamed.put(names.group(1), names.group(2));
+      renamed.putIfAbsent(names.group(1), names.group(2));
     }
   }
 

@@ -49,21 +49,10 @@ public @interface NvidiaTest {
         for (CudaLibrary library : needs.value()) {
           library.open();
         }
-        return enabledUnless("");
+        return NativeRequirement.enabledUnless("");
       } catch (MissingLibraryException e) {
-        return enabledUnless(e.getMessage());
+        return NativeRequirement.enabledUnless(e.getMessage());
       }
-    }
-
-    /** An error instead of a skipped test where native libraries are required. */
-    static ConditionEvaluationResult enabledUnless(String reason) {
-      if (reason.isEmpty()) {
-        return ConditionEvaluationResult.enabled("all is there");
-      }
-      if ("1".equals(System.getenv("GATUN_REQUIRE_NATIVE"))) {
-        throw new IllegalStateException("GATUN_REQUIRE_NATIVE=1, but " + reason);
-      }
-      return ConditionEvaluationResult.disabled(reason);
     }
   }
 }
