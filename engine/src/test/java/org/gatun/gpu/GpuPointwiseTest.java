@@ -142,18 +142,19 @@ class GpuPointwiseTest {
     long seed = 0x1234_5678_9ABC_DEF0L;
     Pair x = samples.normal(DType.F32, n);
     Pair y = samples.normal(DType.F32, n);
-    gpu.dropout(new Sink(y.gpu(), true), x.gpu(), 0.3f, seed);
-    cpu.dropout(new Sink(y.cpu(), true), x.cpu(), 0.3f, seed);
+    gpu.dropout(new Sink(y.gpu(), true), x.gpu(), 0.3f, seed, null);
+    cpu.dropout(new Sink(y.cpu(), true), x.cpu(), 0.3f, seed, null);
     assertSame(y);
   }
 
   @Test
   void dropoutCountsElementsOfViewsInTheirOrder() {
     List<Pair> views = samples.views(DType.BF16).toList();
+    Pair salt = samples.indices(Integer.MAX_VALUE, 2);
     for (Pair x : views) {
       Pair y = samples.normal(DType.F32, 5, 37, 41);
-      gpu.dropout(Sink.of(y.gpu()), x.gpu(), 0.6f, 3);
-      cpu.dropout(Sink.of(y.cpu()), x.cpu(), 0.6f, 3);
+      gpu.dropout(Sink.of(y.gpu()), x.gpu(), 0.6f, 3, salt.gpu());
+      cpu.dropout(Sink.of(y.cpu()), x.cpu(), 0.6f, 3, salt.cpu());
       assertSame(y);
     }
   }
