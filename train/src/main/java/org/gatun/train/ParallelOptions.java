@@ -1,6 +1,10 @@
 package org.gatun.train;
 
+import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
+import org.gatun.train.ranks.Launcher;
+import org.gatun.train.ranks.World;
 import picocli.CommandLine.Option;
 
 /** How a device is kept busy, and how many of them. */
@@ -18,6 +22,16 @@ final class ParallelOptions {
   void validate() {
     WrongUse.unlessAtLeast("--gpus", 1, gpus);
     WrongUse.unlessAtLeast("--rank-timeout-seconds", 10, rankTimeoutSeconds);
+  }
+
+  /** Whether this process is to start the ranks, and is none itself. */
+  boolean launches() {
+    return gpus > 1 && World.of(System.getenv()).isEmpty();
+  }
+
+  /** Runs one process a GPU with the same command line; each finds its rank in the environment. */
+  int launch(List<String> arguments) throws IOException {
+    return Launcher.ofThisProgram(Main.class.getName(), arguments, System.err).run(gpus);
   }
 
   Duration patience() {

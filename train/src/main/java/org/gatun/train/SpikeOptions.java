@@ -22,6 +22,12 @@ final class SpikeOptions {
   @Option(names = "--spike-window", paramLabel = "STEPS", defaultValue = "128", description = "Steps that mean and deviation are taken over; none stands out before there are as many.")
   int spikeWindow;
 
+  void validateForRanks() {
+    if (onSpike == Action.REWIND) {
+      throw new WrongUse("--on-spike rewind: a run of several ranks cannot go back; give log or skip");
+    }
+  }
+
   void validate() {
     WrongUse.unlessWithin("--spike-z", 0, Float.MAX_VALUE, spikeZ);
     WrongUse.unlessAtLeast("--spike-window", 2, spikeWindow);

@@ -5,7 +5,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
-import java.util.ArrayList;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -19,8 +18,6 @@ import org.gatun.model.Tokenizer;
 import org.gatun.tensor.Device;
 import org.gatun.tensor.Parameters;
 import org.gatun.tensor.Shape;
-import org.gatun.train.ranks.Launcher;
-import org.gatun.train.ranks.World;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -188,8 +185,8 @@ final class TrainCommand implements Callable<Integer> {
       printMemory();
       return 0;
     }
-    if (parallel.gpus > 1 && World.of(System.getenv()).isEmpty()) {
-      return launch();
+    if (parallel.launches()) {
+      return parallel.launch(spec.root().commandLine().getParseResult().originalArgs());
     }
     if (continued != null) {
       requireSameRun();
@@ -210,7 +207,7 @@ final class TrainCommand implements Callable<Integer> {
 
   private void work(RunFolder taken) throws IOException {
     if (ranks.size() > 1) {
-      requireForRanks();
+      spikes.validateForRanks();
       deviceOptions.useGpu(ranks.localRank(), origins);
     }
     if (continued == null) {
@@ -220,21 +217,10 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** One process a GPU, with the same command line; each finds its rank in the environment. */
-  private int launch() throws IOException {
-    var arguments = new ArrayList<>(spec.root().commandLine().getParseResult().originalArgs());
-    return Launcher.ofThisProgram(Main.class.getName(), arguments, System.err).run(parallel.gpus);
-  }
-
   /** What must be alike on all ranks: every option, and the program. */
   private String signature() {
     return Integer.toHexString(origins.values().hashCode()) + " " + Versions.gatun();
   }
-
-  private void requireForRanks() {
-    if (spikes.onSpike == SpikeOptions.Action.REWIND) {
-      throw new WrongUse("--on-spike rewind: a run of several ranks cannot go back; give log or skip");
-    }
   }
 
   /** What the run would take; a vocabulary that only the data knows is taken from the tokenizer. */
