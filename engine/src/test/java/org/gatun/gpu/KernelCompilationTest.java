@@ -94,7 +94,8 @@ class KernelCompilationTest {
       // The widest of all: eight elements a thread, in mixed types.
       List<DType> types = Stream.concat(Stream.of(DType.F32), source.operands().stream().map(_ -> DType.BF16)).toList();
       List<Program> programs = ARCHITECTURES.stream()
-          .map(arch -> KernelSources.program("formula.cu", source.text(types), KernelSources.FORMULA_OPTIONS, arch)).toList();
+          .map(arch -> KernelSources.program("formula.cu", source.text(types), KernelSources.FORMULA_OPTIONS, arch))
+          .toList();
       compile(formula.toString().substring(0, Math.min(60, formula.toString().length())), programs, report, spilled);
     }
     System.out.println(report);
@@ -109,7 +110,8 @@ class KernelCompilationTest {
       for (KernelUse use : uses) {
         registers.computeIfAbsent(use.kernel(), _ -> new ArrayList<>()).add(use.registers());
         if (use.spills()) {
-          spilled.add(title + " sm_" + program.computeCapability() + " " + use.kernel() + " spills " + use.spillStoreBytes());
+          spilled.add(
+              title + " sm_" + program.computeCapability() + " " + use.kernel() + " spills " + use.spillStoreBytes());
         }
       }
     }
