@@ -1,16 +1,17 @@
 package org.gatun.gpu;
 
+import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Function;
-import java.lang.foreign.MemorySegment;
+import java.util.function.BiFunction;
 import org.gatun.cuda.CudaException;
 import org.gatun.cuda.DevicePtr;
 import org.gatun.cuda.Kernel;
+import org.gatun.cuda.cudnn.Cudnn;
 import org.gatun.cuda.cudnn.Sdpa;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels;
@@ -48,18 +49,17 @@ final class GpuAttention implements Kernels.Attention {
     if (y.shape().size() == 0) {
       return;
     }
-    if (mask == null && isAll(DType.BF16, y, q, k, v)) {
+    int queries = q.shape().dim(2);
+    boolean few = queries <= FEW_QUERIES;
+    if (!few && mask == null && isAll(DType.BF16, y, q, k, v)) {
       Sdpa.Problem problem = problem(y, q, k, v, causal, scale);
-      Optional<Sdpa.Forward> plan = forwards.computeIfAbsent(problem,
-          p -> plan(p, wanted -> Sdpa.forward(device.dnn(), wanted)));
+      Optional<Sdpa.Forward> plan = forwards.computeIfAbsent(problem, p -> plan(p, Sdpa::forward));
       if (plan.isPresent()) {
         plan.get().run(device.stream(), CudaDevice.pointer(q), CudaDevice.pointer(k), CudaDevice.pointer(v),
             CudaDevice.pointer(y), CudaDevice.pointer(lse), device.workspace(plan.get().workspaceBytes()));
         return;
       }
     }
-    int queries = q.shape().dim(2);
-    boolean few = queries <= FEW_QUERIES;
     int own = ownRows(q);
     int blocks = blocks(q, few ? 1 : WARPS * own);
     Kernel kernel = device.kernel("attention.cu", few ? "attention_one_query" : "attention_forward",
@@ -81,13 +81,13 @@ final class GpuAttention implements Kernels.Attention {
     if (q.shape().size() == 0 && k.shape().size() == 0) {
       return;
     }
-    boolean fits = mask == null && isAll(DType.BF16, y, q, k, v, dy, dq.into(), dk.into(), dv.into())
+    boolean fits = q.shape().dim(2) > FEW_QUERIES && mask == null
+        && isAll(DType.BF16, y, q, k, v, dy, dq.into(), dk.into(), dv.into())
         && !dq.add() && !dk.add() && !dv.add()
         && isLike(dy, y) && isLike(dq.into(), q) && isLike(dk.into(), k) && isLike(dv.into(), v);
     if (fits) {
       Sdpa.Problem problem = problem(y, q, k, v, causal, scale);
-      Optional<Sdpa.Backward> plan = backwards.computeIfAbsent(problem,
-          p -> plan(p, wanted -> Sdpa.backward(device.dnn(), wanted)));
+      Optional<Sdpa.Backward> plan = backwards.computeIfAbsent(problem, p -> plan(p, Sdpa::backward));
       if (plan.isPresent()) {
         run(plan.get(), problem, dq, dk, dv, dy, y, lse, q, k, v);
         return;
@@ -109,13 +109,17 @@ final class GpuAttention implements Kernels.Attention {
         all.slice(sums + queries, plan.workspaceBytes()));
   }
 
-  /** Empty where cuDNN does not take the problem, or finds no kernel for it. */
-  private static <P> Optional<P> plan(Sdpa.Problem problem, Function<Sdpa.Problem, P> maker) {
+  /**
+   * Empty where cuDNN does not take the problem, or finds no kernel for it. Where it is not installed at all, that is an
+   * error and no reason to train slowly.
+   */
+  private <P> Optional<P> plan(Sdpa.Problem problem, BiFunction<Cudnn, Sdpa.Problem, P> maker) {
+    Cudnn library = device.dnn();
     if (Sdpa.whyNotSupported(problem).isPresent()) {
       return Optional.empty();
     }
     try {
-      return Optional.of(maker.apply(problem));
+      return Optional.of(maker.apply(library, problem));
     } catch (CudaException e) {
       if (!e.statusName().contains("NOT_SUPPORTED")) {
         throw e;
