@@ -61,13 +61,15 @@ public final class NvidiaLibraries {
 
   private static void buildDriver() {
     try {
-      if (Files.exists(DRIVER) && Files.getLastModifiedTime(DRIVER).compareTo(Files.getLastModifiedTime(DRIVER_SOURCE)) > 0) {
+      if (Files.exists(DRIVER)
+          && Files.getLastModifiedTime(DRIVER).compareTo(Files.getLastModifiedTime(DRIVER_SOURCE)) > 0) {
         return;
       }
       Files.createDirectories(DRIVER.getParent());
       Path built = Files.createTempFile(DRIVER.getParent(), "libcuda", ".so");
-      Process compiler = new ProcessBuilder("gcc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", built.toString(),
-          DRIVER_SOURCE.toString()).inheritIO().start();
+      Process compiler =
+          new ProcessBuilder("gcc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", built.toString(),
+              DRIVER_SOURCE.toString()).inheritIO().start();
       if (!compiler.waitFor(60, TimeUnit.SECONDS) || compiler.exitValue() != 0) {
         fail("gcc did not build " + DRIVER_SOURCE);
       }

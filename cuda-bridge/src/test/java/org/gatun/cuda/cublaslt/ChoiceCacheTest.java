@@ -17,7 +17,8 @@ class ChoiceCacheTest {
   Path folder;
 
   private static MatmulProblem problem(long rows) {
-    return new MatmulProblem(Matrix.packed(ElementType.F32, rows, 8), false, Matrix.packed(ElementType.F32, 8, 8), false,
+    return new MatmulProblem(Matrix.packed(ElementType.F32, rows, 8), false, Matrix.packed(ElementType.F32, 8, 8),
+        false,
         Matrix.packed(ElementType.F32, rows, 8), MatmulEpilogue.NONE, false, 1);
   }
 

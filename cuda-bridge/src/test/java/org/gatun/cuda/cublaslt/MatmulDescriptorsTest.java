@@ -34,13 +34,15 @@ class MatmulDescriptorsTest {
   @CsvSource({"768, BF16", "1024, BF16", "1280, BF16", "1600, BF16", "768, F32", "1600, F32"})
   void takesEachProductOfGpt2(long channels, ElementType type) {
     List<MatmulProblem> problems = new ArrayList<>();
-    problems.addAll(linear(type, channels, 3 * channels, MatmulEpilogue.BIAS, MatmulEpilogue.NONE, MatmulEpilogue.BGRADB));
+    problems
+        .addAll(linear(type, channels, 3 * channels, MatmulEpilogue.BIAS, MatmulEpilogue.NONE, MatmulEpilogue.BGRADB));
     problems.addAll(linear(type, channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.NONE, MatmulEpilogue.NONE));
     problems.addAll(linear(type, channels, 4 * channels, MatmulEpilogue.GELU_AUX_BIAS, MatmulEpilogue.NONE,
         MatmulEpilogue.BGRADB));
     problems.addAll(linear(type, 4 * channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.DGELU_BGRAD,
         MatmulEpilogue.NONE));
-    problems.addAll(linear(type, 4 * channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.DGELU, MatmulEpilogue.NONE));
+    problems
+        .addAll(linear(type, 4 * channels, channels, MatmulEpilogue.BIAS, MatmulEpilogue.DGELU, MatmulEpilogue.NONE));
     problems.addAll(linear(type, channels, VOCABULARY, MatmulEpilogue.NONE, MatmulEpilogue.NONE, MatmulEpilogue.NONE));
     for (MatmulProblem problem : problems) {
       try (var descriptors = new MatmulDescriptors(problem, WORKSPACE)) {

@@ -60,7 +60,7 @@ class MatmulProblemTest {
 
   @ParameterizedTest
   @CsvSource({"NONE, 0, 0", "BIAS, 80, 0", "GELU_AUX, 0, 2560", "GELU_AUX_BIAS, 80, 2560", "DGELU, 0, 2560",
-      "DGELU_BGRAD, 80, 2560", "BGRADA, 80, 0", "BGRADB, 64, 0"})
+    "DGELU_BGRAD, 80, 2560", "BGRADA, 80, 0", "BGRADB, 64, 0"})
   void epiloguesHaveMemoryOfTheResultsSize(MatmulEpilogue epilogue, long biasBytes, long auxBytes) {
     MatmulProblem problem = linear(bf16(24, 40), bf16(24, 32), bf16(40, 32), epilogue);
     assertEquals(biasBytes, problem.biasBytes());

@@ -40,8 +40,8 @@ class CudnnGraphTest {
 
   @ParameterizedTest
   @CsvSource({
-      "K_NOT_TRANSPOSED, 2000", "WRONG_O_DIMS, 2000", "Q_F32, 3000", "V_F16, 3000", "WEIGHTS_F32, 3000",
-      "STATS_LOG_ONLY, 3000", "HEAD_SIZE_60, 3000"})
+    "K_NOT_TRANSPOSED, 2000", "WRONG_O_DIMS, 2000", "Q_F32, 3000", "V_F16, 3000", "WEIGHTS_F32, 3000",
+    "STATS_LOG_ONLY, 3000", "HEAD_SIZE_60, 3000"})
   void refusesAttentionWithOneMistake(Mistake mistake, int status) {
     var refused = assertThrows(CudaException.class, () -> plan(mistake).close());
     assertEquals(status, refused.status(), refused.getMessage());

@@ -32,15 +32,16 @@ class SdpaPlanTest {
 
   @ParameterizedTest
   @CsvSource({
-      "A100, 12, 32", "A100, 16, 8", "A100, 20, 2", "A100, 25, 1",
-      "H200, 12, 32", "H200, 12, 1", "H200, 16, 16", "H200, 20, 8", "H200, 25, 4",
-      "B200, 12, 16", "B200, 16, 32", "B200, 20, 1", "B200, 25, 8"})
+    "A100, 12, 32", "A100, 16, 8", "A100, 20, 2", "A100, 25, 1",
+    "H200, 12, 32", "H200, 12, 1", "H200, 16, 16", "H200, 20, 8", "H200, 25, 4",
+    "B200, 12, 16", "B200, 16, 32", "B200, 20, 1", "B200, 25, 8"})
   void plansForwardAndBackwardForEachSizeOfGpt2(DescribedDevice device, int heads, int batch) {
     Problem problem = problem(batch, heads, false);
     try (CudnnPlan forward = Sdpa.forwardPlan(problem, device.properties());
         CudnnPlan backward = Sdpa.backwardPlan(problem, device.properties())) {
       assertTrue(forward.candidates() > 0 && backward.candidates() > 0);
-      assertTrue(forward.workspaceBytes() <= COUNTERS, "forward keeps no scores, but wants " + forward.workspaceBytes());
+      assertTrue(forward.workspaceBytes() <= COUNTERS,
+          "forward keeps no scores, but wants " + forward.workspaceBytes());
       assertTrue(backward.workspaceBytes() <= problem.dQSumBytes() + COUNTERS,
           "backward keeps no scores, but wants " + backward.workspaceBytes());
     }

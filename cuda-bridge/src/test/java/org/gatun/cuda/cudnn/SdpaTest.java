@@ -15,13 +15,13 @@ class SdpaTest {
 
   @ParameterizedTest
   @CsvSource(delimiter = '|', value = {
-      "2 | 1024 | 1024 | 64 | F32 | true | queries, keys and values must be BF16, not F32",
-      "0 | 1024 | 1024 | 64 | BF16 | true | there must be a batch and heads, not 0 and 2",
-      "2 | 1024 | 1024 | 60 | BF16 | true | the head size must be a multiple of 8 up to 256, not 60",
-      "2 | 1024 | 1024 | 264 | BF16 | true | the head size must be a multiple of 8 up to 256, not 264",
-      "2 | 1 | 128 | 64 | BF16 | false | there must be at least 16 queries and keys, not 1 and 128",
-      "2 | 128 | 256 | 64 | BF16 | true | causal attention must have as many queries as keys, not 128 and 256",
-      "2 | 128 | 192 | 64 | BF16 | false | without a causal mask the keys must not leave 64 when divided by 128"})
+    "2 | 1024 | 1024 | 64 | F32 | true | queries, keys and values must be BF16, not F32",
+    "0 | 1024 | 1024 | 64 | BF16 | true | there must be a batch and heads, not 0 and 2",
+    "2 | 1024 | 1024 | 60 | BF16 | true | the head size must be a multiple of 8 up to 256, not 60",
+    "2 | 1024 | 1024 | 264 | BF16 | true | the head size must be a multiple of 8 up to 256, not 264",
+    "2 | 1 | 128 | 64 | BF16 | false | there must be at least 16 queries and keys, not 1 and 128",
+    "2 | 128 | 256 | 64 | BF16 | true | causal attention must have as many queries as keys, not 128 and 256",
+    "2 | 128 | 192 | 64 | BF16 | false | without a causal mask the keys must not leave 64 when divided by 128"})
   void refusesWhatCudnnCannotDo(long batch, long queries, long keys, long headSize, ElementType type, boolean causal,
       String reason) {
     var strides = new Strides(1 << 20, headSize, 3 * 2 * headSize);
@@ -33,7 +33,7 @@ class SdpaTest {
 
   @ParameterizedTest
   @CsvSource({"24576, 32, 191", "24576, 31, 192", "24575, 32, 192", "24576, 16, 192", "24576, 32, 40", "1024, 32, 192",
-      "0, 32, 192"})
+    "0, 32, 192"})
   void refusesStridesThatAreUnevenOrOverlap(long batch, long head, long time) {
     String said = Sdpa.whyNotSupported(problem(new Strides(batch, head, time))).orElseThrow();
     assertTrue(said.startsWith("attention by cuDNN: the strides of the keys must be multiples of 8 elements"), said);
@@ -57,7 +57,7 @@ class SdpaTest {
 
   @ParameterizedTest
   @CsvSource({"90700, false", "90800, true", "91000, false", "91001, false", "91002, true", "92400, true",
-      "100000, false"})
+    "100000, false"})
   void refusesReleasesByName(long version, boolean usable) {
     assertEquals(usable, Cudnn.whyNot(version).isEmpty());
     Cudnn.whyNot(version).ifPresent(reason -> assertTrue(
