@@ -45,9 +45,11 @@ class ArchitectureTest {
       door("org.gatun.model", "org.gatun.tensor", "org.gatun.nn", "org.gatun.io"),
       door("org.gatun.train.ranks"),
       door("org.gatun.train.data", "org.gatun.io", "org.gatun.model"),
-      door("org.gatun.train", "org.gatun.cuda", "org.gatun.cuda.nvrtc", "org.gatun.cuda.cublaslt", "org.gatun.cuda.cudnn",
+      door("org.gatun.train", "org.gatun.cuda", "org.gatun.cuda.nvrtc", "org.gatun.cuda.cublaslt",
+          "org.gatun.cuda.cudnn",
           "org.gatun.cuda.nccl", "org.gatun.cuda.nvml", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.gpu",
-          "org.gatun.nn", "org.gatun.optim", "org.gatun.dist", "org.gatun.io", "org.gatun.model", "org.gatun.train.data", "org.gatun.train.ranks"));
+          "org.gatun.nn", "org.gatun.optim", "org.gatun.dist", "org.gatun.io", "org.gatun.model",
+          "org.gatun.train.data", "org.gatun.train.ranks"));
 
   /** The files that are one list by nature, and so may be longer than others. */
   private static final Map<String, Integer> LONG_FILES = Map.of("Tensor.java", 700);
