@@ -2,7 +2,6 @@ package org.gatun.train;
 
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.gatun.cuda.Cuda;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -48,7 +47,7 @@ final class DoctorCommand implements Callable<Integer> {
               + gigabytes(system.getFreeMemorySize())
               + " free");
     }
-    line("cuda", Cuda.whyNot().orElse("a GPU is there; this version trains on the CPU only"));
+    CudaReport.lines().forEach(line -> line(line.subject(), line.text()));
     return 0;
   }
 

@@ -1,0 +1,40 @@
+package org.gatun.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.gatun.cuda.Cuda;
+import org.gatun.cuda.LibraryStatus;
+import org.gatun.train.CudaReport.Line;
+import org.junit.jupiter.api.Test;
+
+class CudaReportTest {
+  @Test
+  void libraryThatIsThereIsOneLine() {
+    var status = new LibraryStatus("NVRTC", Path.of("/opt/libnvrtc.so.13"), "13.0", null, List.of(), "get it");
+    assertEquals(List.of(new Line("NVRTC", "13.0, /opt/libnvrtc.so.13")), CudaReport.describe(status));
+  }
+
+  @Test
+  void missingLibraryTellsWhatWasTriedAndWhatToDo() {
+    var status = new LibraryStatus("the NVIDIA driver", null, null, "it is missing",
+        List.of("/a: not there", "/b: broken"), "get it");
+    assertEquals(
+        List.of(new Line("driver", "it is missing"), new Line("", "tried: /a: not there"),
+            new Line("", "tried: /b: broken"),
+            new Line("", "to do: get it")),
+        CudaReport.describe(status));
+  }
+
+  @Test
+  void thisMachineIsExplained() {
+    List<Line> lines = CudaReport.lines();
+    assertEquals("cuda", lines.getFirst().subject());
+    Cuda.whyNot().ifPresent(reason -> assertEquals(reason, lines.getFirst().text()));
+    List<String> subjects = lines.stream().map(Line::subject).toList();
+    assertTrue(subjects.containsAll(List.of("driver", "NVRTC", "NVML")), subjects::toString);
+    assertEquals(Cuda.deviceCount(), subjects.stream().filter(subject -> subject.startsWith("gpu ")).count());
+  }
+}
