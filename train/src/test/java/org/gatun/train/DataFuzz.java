@@ -10,11 +10,11 @@ import java.nio.file.Path;
 import java.util.Comparator;
 
 /**
- * Files of any content where data is expected: an answer, or one sentence. {@code mvn -Pfuzz test} tries the inputs kept
- * in {@code DataFuzzTestInputs}; {@code JAZZER_FUZZ=1 mvn -Pfuzz test -pl train -am -Dtest=DataFuzzTest#parquet
- * -Dsurefire.failIfNoSpecifiedTests=false} looks for others for a minute.
+ * Files of any content where data is expected: an answer, or one sentence. {@code .ci/fuzz DataFuzz#parquet} looks for a
+ * minute for content that does harm, beginning with what is kept in {@code DataFuzzInputs}. Not named as a test, because
+ * the fuzzer's agent would slow down all others of the build; {@link DataMutationTest} tries some content there.
  */
-class DataFuzzTest {
+class DataFuzz {
   private interface Check {
     Cli run(Path folder) throws IOException;
   }
