@@ -42,7 +42,7 @@ final class GpuUpdate implements Kernels.Update {
     long size = x.shape().size();
     int blocks = (int) Math.clamp(Math.ceilDiv(size, TASK), 1, (long) MAX_PARTIAL_NORMS);
     DevicePtr partial = device.workspace((long) blocks * Double.BYTES);
-    Map<String, String> defines = Map.of("TX", Pieces.type(x), "TVALUE", Pieces.type(norm));
+    Map<String, String> defines = Map.of("TX", Pieces.type(x), "TVALUE", Pieces.type(norm), "TMOMENT", "float");
     device.kernel("update.cu", "sum_squares", defines).with()
         .pointer(partial).pointer(CudaDevice.pointer(x)).int64(size).int32(Pieces.aligned(0, x))
         .over(device.stream(), blocks, THREADS);
@@ -60,7 +60,7 @@ final class GpuUpdate implements Kernels.Update {
       return;
     }
     Tensor separate = separate(value, master);
-    device.kernel("update.cu", "adamw", defines(separate)).with()
+    device.kernel("update.cu", "adamw", defines(separate, m)).with()
         .pointer(Pieces.pointer(separate)).pointer(CudaDevice.pointer(master)).pointer(CudaDevice.pointer(gradient))
         .pointer(CudaDevice.pointer(m)).pointer(CudaDevice.pointer(v))
         .pointer(CudaDevice.pointer(scale)).pointer(CudaDevice.pointer(schedule))
@@ -79,7 +79,7 @@ final class GpuUpdate implements Kernels.Update {
       return;
     }
     Tensor separate = separate(value, master);
-    device.kernel("update.cu", "sgd", defines(separate)).with()
+    device.kernel("update.cu", "sgd", defines(separate, master)).with()
         .pointer(Pieces.pointer(separate)).pointer(CudaDevice.pointer(master)).pointer(CudaDevice.pointer(gradient))
         .pointer(Pieces.pointer(velocity)).pointer(CudaDevice.pointer(scale))
         .float32(learningRate).float32(momentum)
@@ -88,8 +88,8 @@ final class GpuUpdate implements Kernels.Update {
         .over(device.stream(), blocks, THREADS);
   }
 
-  private static Map<String, String> defines(Tensor value) {
-    return Map.of("TX", "float", "TVALUE", Pieces.type(value));
+  private static Map<String, String> defines(Tensor value, Tensor moment) {
+    return Map.of("TX", "float", "TVALUE", Pieces.type(value), "TMOMENT", Pieces.type(moment));
   }
 
   /** The value where it is to be written beside the master; null where it is the master itself. */

@@ -1,5 +1,5 @@
 // Optimizer steps over flat buffers, as fast as memory is read and written. Defined from outside: the element types TX of
-// what is measured and TVALUE of what receives the master.
+// what is measured, TVALUE of what receives the master and TMOMENT of AdamW's moments.
 #include "common.cuh"
 
 #define THREADS 256
@@ -73,16 +73,17 @@ __device__ __forceinline__ float decay_of(const Range &range) {
 }
 
 // Reads gradient, moments and master, writes moments, master and value: 30 bytes an element with values in bf16. value is
-// null where it is the master itself. Asked for one block a multiprocessor, the compiler takes the registers it needs;
+// null where it is the master itself. Where scale is NaN, it leaves everything as it is. Asked for one block a multiprocessor, the compiler takes the registers it needs;
 // left to itself it spills on sm_90 to fit one more.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    adamw(TVALUE *value, float *master, const float *gradient, float *m, float *v, const float *scale,
+    adamw(TVALUE *value, float *master, const float *gradient, TMOMENT *m, TMOMENT *v, const float *scale,
           const float *schedule, float beta1, float beta2, float eps, const Range *ranges, int count, int aligned) {
   const Range range = range_of(ranges, count);
   const float keep = 1.0f - schedule[0] * decay_of(range);
   const float rate = -schedule[0] / schedule[1];
   const float correction = 1.0f / schedule[2];
   const float factor = *scale;
+  if (factor != factor) return;
   const bool whole = aligned != 0 && range.start % GATUN_PIECE == 0;
   const int64 first = range.start + (blockIdx.x - range.block) * TASK;
   const int64 end = first + TASK < range.end ? first + TASK : range.end;
@@ -106,13 +107,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   }
 }
 
-// velocity is null where momentum is zero.
+// velocity is null where momentum is zero. Where scale is NaN, it leaves everything as it is.
 extern "C" __global__ void __launch_bounds__(THREADS)
     sgd(TVALUE *value, float *master, const float *gradient, float *velocity, const float *scale, float learningRate,
         float momentum, const Range *ranges, int count, int aligned) {
   const Range range = range_of(ranges, count);
   const float decay = decay_of(range);
   const float factor = *scale;
+  if (factor != factor) return;
   const bool whole = aligned != 0 && range.start % GATUN_PIECE == 0;
   const int64 first = range.start + (blockIdx.x - range.block) * TASK;
   const int64 end = first + TASK < range.end ? first + TASK : range.end;

@@ -11,7 +11,6 @@ import org.gatun.tensor.Kernels.Update.Range;
 import org.gatun.testing.OnCuda;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @OnCuda
@@ -24,15 +23,15 @@ class GpuUpdateTest {
           new Range(5_000, SIZE, 0.1f));
 
   @ParameterizedTest
-  @EnumSource(names = {"F32", "BF16"})
-  void adamwAgreesWithTheCpu(DType type) {
+  @CsvSource({"F32,F32,0.25", "BF16,F32,0.25", "BF16,BF16,0.25", "F32,F32,NaN"})
+  void adamwAgreesWithTheCpu(DType type, DType moment, float factor) {
     try (var twins = new Twins(7)) {
       Pair master = twins.normal(DType.F32, SIZE);
       Pair value = type == DType.F32 ? master : twins.normal(type, SIZE);
       Pair gradient = twins.normal(DType.F32, SIZE);
-      Pair m = twins.normal(DType.F32, SIZE);
-      Pair v = twins.values(DType.F32, squares(SIZE), SIZE);
-      Pair scale = twins.values(DType.F32, new float[]{0.25f});
+      Pair m = twins.normal(moment, SIZE);
+      Pair v = twins.values(moment, squares(SIZE), SIZE);
+      Pair scale = twins.values(DType.F32, new float[]{factor});
       Pair schedule = twins.values(DType.F32, new float[]{1e-2f, 0.19f, 0.0975f}, 3);
       for (int step = 0; step < 2; step++) {
         twins.run((kernels, on) -> kernels.update().adamw(on.apply(value), on.apply(master), on.apply(gradient),

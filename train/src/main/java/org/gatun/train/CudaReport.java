@@ -6,6 +6,9 @@ import java.util.Locale;
 import org.gatun.cuda.Cuda;
 import org.gatun.cuda.GpuProperties;
 import org.gatun.cuda.LibraryStatus;
+import org.gatun.cuda.cublaslt.CublasLt;
+import org.gatun.cuda.cudnn.Cudnn;
+import org.gatun.cuda.nccl.NcclComm;
 import org.gatun.cuda.nvml.Nvml;
 import org.gatun.cuda.nvrtc.Nvrtc;
 
@@ -28,6 +31,9 @@ final class CudaReport {
   private static List<LibraryStatus> libraries() {
     var libraries = new ArrayList<>(Cuda.libraries());
     libraries.add(Nvrtc.status());
+    libraries.add(CublasLt.status());
+    libraries.add(Cudnn.status());
+    libraries.add(NcclComm.status());
     libraries.add(Nvml.status());
     return libraries;
   }
