@@ -81,7 +81,8 @@ final class GpuAttention implements Kernels.Attention {
     if (q.shape().size() == 0 && k.shape().size() == 0) {
       return;
     }
-    boolean fits = q.shape().dim(2) > FEW_QUERIES && mask == null && isAll(DType.BF16, y, q, k, v, dy, dq.into(), dk.into(), dv.into())
+    boolean fits = q.shape().dim(2) > FEW_QUERIES && mask == null
+        && isAll(DType.BF16, y, q, k, v, dy, dq.into(), dk.into(), dv.into())
         && !dq.add() && !dk.add() && !dv.add()
         && isLike(dy, y) && isLike(dq.into(), q) && isLike(dk.into(), k) && isLike(dv.into(), v);
     if (fits) {

@@ -136,8 +136,9 @@ final class GpuLinear implements Kernels.Linear {
 
   private void plain(Sink y, Factor a, Factor b) {
     if (!multiply(y, a, b, MatmulEpilogue.NONE, null, null)) {
-      throw new IllegalStateException("linear: cuBLASLt has no kernel for " + a.x() + " by " + b.x() + " into " + y.into()
-          + "; please report this");
+      throw new IllegalStateException(
+          "linear: cuBLASLt has no kernel for " + a.x() + " by " + b.x() + " into " + y.into()
+              + "; please report this");
     }
   }
 

@@ -114,8 +114,9 @@ final class GpuUpdate implements Kernels.Update {
       return known;
     }
     if (device.stream().isCapturing()) {
-      throw new IllegalStateException("capture: the ranges of this optimizer are not on the device, and cannot be brought"
-          + " there while work is captured; take one step before it is captured");
+      throw new IllegalStateException(
+          "capture: the ranges of this optimizer are not on the device, and cannot be brought"
+              + " there while work is captured; take one step before it is captured");
     }
     var words = new long[WORDS * ranges.size()];
     long block = 0;

@@ -32,14 +32,16 @@ class GpuLinearTest {
       Pair dx = twins.normal(xType, rows, in);
       Pair dweight = twins.normal(DType.F32, out, in);
       Pair dbias = twins.normal(DType.F32, out);
-      twins.run((kernels, on) -> kernels.linear().forward(on.apply(y), on.apply(x), on.apply(weight), new Epilogue.None()));
+      twins.run(
+          (kernels, on) -> kernels.linear().forward(on.apply(y), on.apply(x), on.apply(weight), new Epilogue.None()));
       assertSame("y", y, TERMS);
       twins.run((kernels, on) -> kernels.linear().forward(on.apply(y), on.apply(x), on.apply(weight),
           new Epilogue.Bias(on.apply(bias))));
       assertSame("y with bias", y, TERMS);
       for (boolean add : new boolean[]{false, true}) {
-        twins.run((kernels, on) -> kernels.linear().backwardInput(sink(on.apply(dx), add), on.apply(y), on.apply(weight),
-            new Epilogue.None()));
+        twins
+            .run((kernels, on) -> kernels.linear().backwardInput(sink(on.apply(dx), add), on.apply(y), on.apply(weight),
+                new Epilogue.None()));
         assertSame("dx", dx, 16 * TERMS);
         twins.run((kernels, on) -> kernels.linear().backwardWeight(sink(on.apply(dweight), add),
             sink(on.apply(dbias), add), on.apply(y), on.apply(x)));

@@ -28,7 +28,8 @@ class GpuLossTest {
     try (var twins = new Twins(7)) {
       Pair logits = twins.normal(type, ROWS, columns);
       Pair targets = twins.indices(
-          IntStream.range(0, ROWS).map(n -> n == 2 ? IGNORED : n == 0 ? classes - 1 : n * 31 % classes).toArray(), ROWS);
+          IntStream.range(0, ROWS).map(n -> n == 2 ? IGNORED : n == 0 ? classes - 1 : n * 31 % classes).toArray(),
+          ROWS);
       Pair losses = twins.normal(DType.F32, ROWS);
       Pair lse = twins.normal(DType.F32, ROWS);
       Pair count = twins.normal(DType.F32);
@@ -56,7 +57,8 @@ class GpuLossTest {
       Pair losses = twins.normal(DType.F32, 3);
       Pair lse = twins.normal(DType.F32, 3);
       Pair count = twins.normal(DType.F32);
-      losses.cuda().kernels().loss().crossEntropy(losses.cuda(), lse.cuda(), count.cuda(), logits.cuda(), targets.cuda(),
+      losses.cuda().kernels().loss().crossEntropy(losses.cuda(), lse.cuda(), count.cuda(), logits.cuda(),
+          targets.cuda(),
           9, IGNORED);
       var thrown = assertThrows(IllegalArgumentException.class, () -> losses.cuda().toArray());
       assertEquals("crossEntropy: target 9 at position 1 is outside of 9 classes", thrown.getMessage());

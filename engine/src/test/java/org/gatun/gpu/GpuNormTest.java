@@ -42,12 +42,14 @@ class GpuNormTest {
       assertSame("rstd", rstd, TERMS);
       assertSame("addLayerNorm", y, TERMS);
       backwardAgrees(twins, y, sum, weight, mean, rstd);
-      twins.run((kernels, on) -> kernels.norm().rmsNorm(on.apply(y), on.apply(rstd), on.apply(a), on.apply(weight), EPS));
+      twins.run(
+          (kernels, on) -> kernels.norm().rmsNorm(on.apply(y), on.apply(rstd), on.apply(a), on.apply(weight), EPS));
       assertSame("rmsNorm", y, TERMS);
       Pair dx = twins.normal(type, rows, columns);
       Pair dweight = twins.normal(DType.F32, columns);
-      twins.run((kernels, on) -> kernels.norm().rmsNormBackward(sink(on.apply(dx), true), sink(on.apply(dweight), false),
-          on.apply(y), on.apply(a), on.apply(weight), on.apply(rstd)));
+      twins
+          .run((kernels, on) -> kernels.norm().rmsNormBackward(sink(on.apply(dx), true), sink(on.apply(dweight), false),
+              on.apply(y), on.apply(a), on.apply(weight), on.apply(rstd)));
       assertSame("rmsNorm dx", dx, 8 * TERMS);
       assertSame("rmsNorm dweight", dweight, 8 * TERMS);
     }
@@ -59,17 +61,20 @@ class GpuNormTest {
     Pair dx = twins.normal(x.cpu().dtype(), x.cpu().shape().toArray());
     Pair dweight = twins.normal(DType.F32, columns);
     Pair dbias = twins.normal(weight.cpu().dtype(), columns);
-    twins.run((kernels, on) -> kernels.norm().layerNormBackward(sink(on.apply(dx), false), sink(on.apply(dweight), true),
+    twins.run((kernels, on) -> kernels.norm().layerNormBackward(sink(on.apply(dx), false),
+        sink(on.apply(dweight), true),
         sink(on.apply(dbias), false), on.apply(dy), on.apply(carried), on.apply(x), on.apply(weight), on.apply(mean),
         on.apply(rstd)));
     assertSame("dx", dx, 8 * TERMS);
     assertSame("dweight", dweight, 8 * TERMS);
     assertSame("dbias", dbias, 8 * TERMS);
-    twins.run((kernels, on) -> kernels.norm().layerNormBackward(sink(on.apply(dx), true), null, null, on.apply(dy), null,
-        on.apply(x), on.apply(weight), on.apply(mean), on.apply(rstd)));
+    twins
+        .run((kernels, on) -> kernels.norm().layerNormBackward(sink(on.apply(dx), true), null, null, on.apply(dy), null,
+            on.apply(x), on.apply(weight), on.apply(mean), on.apply(rstd)));
     assertSame("dx alone", dx, 16 * TERMS);
-    twins.run((kernels, on) -> kernels.norm().layerNormBackward(null, null, sink(on.apply(dbias), true), on.apply(dy), null,
-        on.apply(x), on.apply(weight), on.apply(mean), on.apply(rstd)));
+    twins.run(
+        (kernels, on) -> kernels.norm().layerNormBackward(null, null, sink(on.apply(dbias), true), on.apply(dy), null,
+            on.apply(x), on.apply(weight), on.apply(mean), on.apply(rstd)));
     assertSame("dbias alone", dbias, 16 * TERMS);
   }
 
@@ -85,8 +90,9 @@ class GpuNormTest {
       Pair mean = twins.normal(DType.F32, 130);
       Pair rstd = twins.normal(DType.F32, 130);
       Pair dweight = twins.normal(DType.F32, 40);
-      twins.run((kernels, on) -> kernels.norm().layerNormBackward(null, sink(on.apply(dweight), false), null, on.apply(x),
-          null, on.apply(x), on.apply(weight), on.apply(mean), on.apply(rstd)));
+      twins.run(
+          (kernels, on) -> kernels.norm().layerNormBackward(null, sink(on.apply(dweight), false), null, on.apply(x),
+              null, on.apply(x), on.apply(weight), on.apply(mean), on.apply(rstd)));
       return dweight.cuda().toArray();
     }
   }

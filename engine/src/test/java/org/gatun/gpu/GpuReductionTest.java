@@ -61,8 +61,10 @@ class GpuReductionTest {
       // Rounding errors of a sum of n terms grow as √n, with four times that for near certainty: here of two sums, each of
       // values of size one, or of the sum's own size where they do not cancel. Then the result is rounded, or added to.
       double size = Math.max(Math.sqrt(count), Math.abs(expected[i])) + 4;
-      double tolerance = combine == Combine.SUM ? (8 * Math.sqrt(count) * 0x1p-24 + 2 * unit) * size : add ? 2 * unit * size : 0;
-      assertEquals(expected[i], actual[i], tolerance, () -> combine + " of " + x.cpu() + " over " + axes.length + " axes");
+      double tolerance =
+          combine == Combine.SUM ? (8 * Math.sqrt(count) * 0x1p-24 + 2 * unit) * size : add ? 2 * unit * size : 0;
+      assertEquals(expected[i], actual[i], tolerance,
+          () -> combine + " of " + x.cpu() + " over " + axes.length + " axes");
     }
   }
 

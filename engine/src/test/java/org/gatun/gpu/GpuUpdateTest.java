@@ -20,7 +20,8 @@ class GpuUpdateTest {
 
   /** Ranges that begin off 16 bytes, that leave something out, that are empty, that end with the buffer. */
   private static final List<Range> RANGES =
-      List.of(new Range(0, 16, 0.1f), new Range(19, 5_000, 0), new Range(5_000, 5_000, 0), new Range(5_000, SIZE, 0.1f));
+      List.of(new Range(0, 16, 0.1f), new Range(19, 5_000, 0), new Range(5_000, 5_000, 0),
+          new Range(5_000, SIZE, 0.1f));
 
   @ParameterizedTest
   @EnumSource(names = {"F32", "BF16"})

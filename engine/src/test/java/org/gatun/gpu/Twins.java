@@ -85,8 +85,9 @@ final class Twins implements AutoCloseable {
       int at = i;
       boolean same = Float.floatToIntBits(expected[i]) == Float.floatToIntBits(actual[i])
           || Math.abs(expected[i] - actual[i]) <= allowed;
-      assertTrue(same, () -> name + "[" + at + "] is " + actual[at] + ", but " + expected[at] + " on the CPU; " + allowed
-          + " is allowed");
+      assertTrue(same,
+          () -> name + "[" + at + "] is " + actual[at] + ", but " + expected[at] + " on the CPU; " + allowed
+              + " is allowed");
     }
   }
 

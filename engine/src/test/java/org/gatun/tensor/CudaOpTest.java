@@ -2,6 +2,9 @@ package org.gatun.tensor;
 
 import java.util.stream.Stream;
 import org.gatun.gpu.CudaDevice;
+import org.gatun.proof.OpRow;
+import org.gatun.proof.OpTable;
+import org.gatun.proof.Oracle;
 import org.gatun.testing.CudaDevices;
 import org.gatun.testing.OnCuda;
 import org.junit.jupiter.api.AfterAll;
@@ -28,8 +31,9 @@ class CudaOpTest {
     return OpTable.rows().stream().filter(row -> !LIBRARIES.contains(row.op()));
   }
 
-  private static final java.util.Set<String> LIBRARIES = java.util.Set.of("matmul", "linear", "linearGelu", "mlp", "layerNorm",
-      "rmsNorm", "addLayerNorm", "causalAttention", "scaledDotProductAttention", "crossEntropy");
+  private static final java.util.Set<String> LIBRARIES =
+      java.util.Set.of("matmul", "linear", "linearGelu", "mlp", "layerNorm",
+          "rmsNorm", "addLayerNorm", "causalAttention", "scaledDotProductAttention", "crossEntropy");
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("rows")

@@ -57,7 +57,8 @@ public final class CudaDevices {
           return said;
         }
         if (status != 0) {
-          throw new IllegalStateException("the emulator does not build, " + SCRIPT + " exits with " + status + ":\n" + said);
+          throw new IllegalStateException(
+              "the emulator does not build, " + SCRIPT + " exits with " + status + ":\n" + said);
         }
       } catch (IOException e) {
         throw new UncheckedIOException("cannot run " + SCRIPT, e);

@@ -31,8 +31,9 @@ class SdpaPlanTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"A100, 16, 8", "A100, 20, 2", "A100, 25, 1", "H200, 16, 32", "H200, 20, 16", "H200, 25, 4", "B200, 16, 32",
-      "B200, 20, 1", "B200, 25, 8"})
+  @CsvSource({"A100, 16, 8", "A100, 20, 2", "A100, 25, 1", "H200, 16, 32", "H200, 20, 16", "H200, 25, 4",
+    "B200, 16, 32",
+    "B200, 20, 1", "B200, 25, 8"})
   void plansForwardAndBackwardForTheLargerSizesOfGpt2(DescribedDevice device, int heads, int batch) {
     Problem problem = problem(batch, heads, false);
     try (CudnnPlan forward = Sdpa.forwardPlan(problem, device.properties());
@@ -47,7 +48,8 @@ class SdpaPlanTest {
 
   @ParameterizedTest
   @CsvSource({"A100, 3, 1, 0, 3, 7, 25165952", "H200, 4, 2, 256, 3, 6, 256", "B200, 4, 3, 0, 3, 5, 0"})
-  void proposesForTheSmallestGpt2WhatWasSeenOfThisRelease(DescribedDevice device, int forwardCandidates, long forwardEngine,
+  void proposesForTheSmallestGpt2WhatWasSeenOfThisRelease(DescribedDevice device, int forwardCandidates,
+      long forwardEngine,
       long forwardBytes, int backwardCandidates, long backwardEngine, long backwardBytes) {
     Problem problem = problem(8, 12, false);
     try (CudnnPlan forward = Sdpa.forwardPlan(problem, device.properties());
