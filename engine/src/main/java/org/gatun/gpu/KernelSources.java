@@ -21,8 +21,11 @@ import org.gatun.cuda.nvrtc.Nvrtc.Program;
 
 /** CUDA sources, compiled for one card when first asked for and kept on disk between runs. */
 final class KernelSources {
-  /** As in a formula's kernels, so that sums and products are those of the CPU bit for bit where it matters more than speed. */
-  static final String NO_FUSED_MULTIPLY_ADD = "--fmad=false";
+  /**
+   * A product and a sum are rounded each, so that formulas give the bits they give on a CPU; their kernels wait for memory,
+   * not for arithmetic.
+   */
+  static final List<String> FORMULA_OPTIONS = List.of("--fmad=false");
 
   /** What sources may include. */
   private static final List<String> HEADERS = List.of("common.cuh", "attention.cuh");
@@ -52,7 +55,7 @@ final class KernelSources {
   /** A kernel of a source that was written at run time. */
   Kernel text(String title, String source, String name) {
     var key = new Key(source, Map.of());
-    return kernel(key, () -> program(title, source, List.of(NO_FUSED_MULTIPLY_ADD), context.computeCapability()), name);
+    return kernel(key, () -> program(title, source, FORMULA_OPTIONS, context.computeCapability()), name);
   }
 
   private Kernel kernel(Key key, Supplier<Program> program, String name) {

@@ -135,14 +135,14 @@ __device__ __forceinline__ void differentiate(TDX *dx, bool add, float *partial,
 #endif
 
 // Reads dy, carried and x, writes dx: 8 bytes an element in bf16; partial is [2, groups, columns].
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     layernorm_backward(TDX *dx, int add, float *partial, const TDY *dy, const TCARRIED *carried, const TX *x,
                        const TW *weight, const float *mean, const float *rstd, int64 rows, int64 columns,
                        int aligned) {
   differentiate<true>(dx, add != 0, partial, dy, carried, x, weight, mean, rstd, rows, columns, aligned != 0);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     rmsnorm_backward(TDX *dx, int add, float *partial, const TDY *dy, const TX *x, const TW *weight, const float *rstd,
                      int64 rows, int64 columns, int aligned) {
   differentiate<false>(dx, add != 0, partial, dy, nullptr, x, weight, nullptr, rstd, rows, columns, aligned != 0);

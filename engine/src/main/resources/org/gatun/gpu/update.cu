@@ -73,8 +73,9 @@ __device__ __forceinline__ float decay_of(const Range &range) {
 }
 
 // Reads gradient, moments and master, writes moments, master and value: 30 bytes an element with values in bf16. value is
-// null where it is the master itself.
-extern "C" __global__ void __launch_bounds__(THREADS)
+// null where it is the master itself. Asked for one block a multiprocessor, the compiler takes the registers it needs;
+// left to itself it spills on sm_90 to fit one more.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     adamw(TVALUE *value, float *master, const float *gradient, float *m, float *v, const float *scale,
           const float *schedule, float beta1, float beta2, float eps, const Range *ranges, int count, int aligned) {
   const Range range = range_of(ranges, count);

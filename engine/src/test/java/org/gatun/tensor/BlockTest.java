@@ -21,26 +21,30 @@ class BlockTest {
   @ParameterizedTest
   @EnumSource(Precision.class)
   void blockMatchesOracle(Precision precision) {
-    check(precision, BlockTest::block);
+    onCpu(precision, BlockTest::block);
   }
 
   @ParameterizedTest
   @EnumSource(Precision.class)
   void blockWithFusedResidualMatchesOracle(Precision precision) {
-    check(precision, BlockTest::fusedBlock);
+    onCpu(precision, BlockTest::fusedBlock);
   }
 
-  private static void check(Precision precision, GradientCheck.Operation block) {
+  private static void onCpu(Precision precision, GradientCheck.Operation block) {
     try (var device = new CpuDevice(2)) {
-      // Fourteen stored results lie between x and the sum it ends in, the longest way.
-      GradientCheck.of(p -> Oracle.block(p[0], HEADS, Arrays.copyOfRange(p, 1, p.length)), block)
-          .named("block")
-          .inputs(normal(1, BATCH, TIME, CHANNELS))
-          .inputs(parameters())
-          .precision(precision)
-          .roundings(14)
-          .run(device);
+      check(device, precision, block);
     }
+  }
+
+  static void check(Device device, Precision precision, GradientCheck.Operation block) {
+    // Fourteen stored results lie between x and the sum it ends in, the longest way.
+    GradientCheck.of(p -> Oracle.block(p[0], HEADS, Arrays.copyOfRange(p, 1, p.length)), block)
+        .named("block")
+        .inputs(normal(1, BATCH, TIME, CHANNELS))
+        .inputs(parameters())
+        .precision(precision)
+        .roundings(14)
+        .run(device);
   }
 
   private static Array[] parameters() {
@@ -57,14 +61,14 @@ class BlockTest {
     return Oracle.map(normal(seed, dims), x -> size * x);
   }
 
-  private static Tensor block(Tensor... p) {
+  static Tensor block(Tensor... p) {
     Tensor x = p[0];
     Tensor qkv = x.layerNorm(p[1], p[2], EPS).linear(p[3], p[4]);
     Tensor stream = x.plus(qkv.causalAttention(HEADS).linear(p[5], p[6]));
     return stream.plus(stream.layerNorm(p[7], p[8], EPS).mlp(p[9], p[10], p[11], p[12], Gelu.TANH));
   }
 
-  private static Tensor fusedBlock(Tensor... p) {
+  static Tensor fusedBlock(Tensor... p) {
     Tensor qkv = p[0].layerNorm(p[1], p[2], EPS).linear(p[3], p[4]);
     Residual residual = p[0].addLayerNorm(qkv.causalAttention(HEADS).linear(p[5], p[6]), p[7], p[8], EPS);
     return residual.stream().plus(residual.normed().mlp(p[9], p[10], p[11], p[12], Gelu.TANH));

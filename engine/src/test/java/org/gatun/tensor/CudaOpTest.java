@@ -28,12 +28,8 @@ class CudaOpTest {
   }
 
   static Stream<OpRow> rows() {
-    return OpTable.rows().stream().filter(row -> !LIBRARIES.contains(row.op()));
+    return OpTable.rows().stream();
   }
-
-  private static final java.util.Set<String> LIBRARIES =
-      java.util.Set.of("matmul", "linear", "linearGelu", "mlp", "layerNorm",
-          "rmsNorm", "addLayerNorm", "causalAttention", "scaledDotProductAttention", "crossEntropy");
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("rows")

@@ -43,6 +43,8 @@ public final class Gpt2 implements AutoCloseable {
   private final Dropout dropout;
   private final List<Block> blocks = new ArrayList<>();
   private final LayerNorm lnF;
+  private Scope constants;
+  private Tensor allPositions;
 
   /**
    * Adds the parameters of such a model; {@link Parameters#initialize} then draws them from N(0,
@@ -182,8 +184,16 @@ public final class Gpt2 implements AutoCloseable {
       throw new IllegalArgumentException("GPT-2: " + (start + time) + " positions are more than the context of "
           + config.context() + "; give fewer tokens");
     }
-    int[] positions = IntStream.range(start, start + time).toArray();
-    return tokens.scope().tensor(positions, Shape.of(time));
+    return tokens.scope().borrow(allPositions().slice(0, start, start + time));
+  }
+
+  /** From 0 on, made once: a step that a device replays must not bring them again. */
+  private Tensor allPositions() {
+    if (allPositions == null) {
+      constants = Scope.on(parameters.device());
+      allPositions = constants.tensor(IntStream.range(0, config.context()).toArray(), Shape.of(config.context()));
+    }
+    return allPositions;
   }
 
   /**
@@ -215,6 +225,9 @@ public final class Gpt2 implements AutoCloseable {
   /** Closes the parameters. */
   @Override
   public void close() {
+    if (constants != null) {
+      constants.close();
+    }
     parameters.close();
   }
 }

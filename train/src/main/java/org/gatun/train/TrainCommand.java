@@ -221,7 +221,6 @@ final class TrainCommand implements Callable<Integer> {
   private String signature() {
     return Integer.toHexString(origins.values().hashCode()) + " " + Versions.gatun();
   }
-  }
 
   /** What the run would take; a vocabulary that only the data knows is taken from the tokenizer. */
   private void printMemory() throws IOException {

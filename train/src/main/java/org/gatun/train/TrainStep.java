@@ -29,7 +29,7 @@ import org.gatun.tensor.Tensor;
  * One optimizer step: gradients averaged over micro-batches and ranks, measured, clipped, applied. All of it is only given to the device;
  * the host waits where it asks for the outcome, and nowhere else.
  *
- * <p>The first step runs; in the second each part is captured as it comes by; from then on parts are replayed. What changes from step to
+ * <p>The first steps run; in the next each part is captured as it comes by; from then on parts are replayed. What changes from step to
  * step therefore lies in tensors that stay: tokens, the seed of dropout, the schedule of AdamW. On a CPU a captured part is the part itself.
  */
 final class TrainStep implements AutoCloseable {
@@ -84,6 +84,12 @@ final class TrainStep implements AutoCloseable {
       Formula.operand(1).times(isFinite(2)).times(isFinite(3)), Formula.operand(0), Formula.constant(Double.NaN));
 
   private static final Formula HEALTHY = Formula.operand(0).times(isFinite(1)).times(isFinite(2));
+
+  /**
+   * Steps before one is captured. The first leaves behind what stays for good, such as the optimizer's tables, in blocks that were free; the
+   * second has the pool take all that a step needs beside it, since a captured step can take nothing new.
+   */
+  private static final int STEPS_BEFORE_CAPTURE = 2;
 
   private final Gpt2 model;
   private final Plan plan;
@@ -153,7 +159,7 @@ final class TrainStep implements AutoCloseable {
   }
 
   private void run(Part part) {
-    if (taken == 0 || !plan.capture()) {
+    if (taken < STEPS_BEFORE_CAPTURE || !plan.capture()) {
       compute(part);
       return;
     }
@@ -246,7 +252,7 @@ final class TrainStep implements AutoCloseable {
   /** Applies the gradients, unless they or the loss are not finite. */
   void update(float learningRate) {
     adamw.prepare(learningRate);
-    if (taken++ == 0 || !plan.capture()) {
+    if (taken++ < STEPS_BEFORE_CAPTURE || !plan.capture()) {
       adamw.apply(scale);
       return;
     }

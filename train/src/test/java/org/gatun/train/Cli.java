@@ -98,7 +98,7 @@ record Cli(int code, String out, String err) {
         .start();
   }
 
-  private static List<String> command(List<String> arguments) {
+  static List<String> command(List<String> arguments) {
     String modules = System.getProperty("jdk.module.path", "");
     var command =
         new ArrayList<>(
