@@ -10,5 +10,6 @@ module org.gatun.engine {
   exports org.gatun.io;
   exports org.gatun.nn;
   exports org.gatun.optim;
+  exports org.gatun.proof;
   exports org.gatun.tensor;
 }

@@ -7,7 +7,7 @@ import static org.gatun.tensor.Formula.select;
  * Element-wise functions of two tensors: each line holds a formula of a and b, and the derivatives
  * times dy by a and by b as formulas of dy, a, b and y. Comparisons have none.
  */
-enum BinaryOp {
+public enum BinaryOp {
   PLUS(Value.A.plus(Value.B), Slope.DY, Slope.DY),
   MINUS(Value.A.minus(Value.B), Slope.DY, Slope.DY.negate()),
   TIMES(Value.A.times(Value.B), Slope.DY.times(Slope.B), Slope.DY.times(Slope.A)),
@@ -57,7 +57,7 @@ enum BinaryOp {
   }
 
   /** Whether there are derivatives. */
-  boolean isDifferentiable() {
+  public boolean isDifferentiable() {
     return derivativeA != null;
   }
 

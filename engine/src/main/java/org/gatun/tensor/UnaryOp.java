@@ -8,7 +8,7 @@ import static org.gatun.tensor.Formula.select;
  * Element-wise functions of one tensor and up to two scalars: each line holds a formula of x, and its
  * derivative times dy as a formula of dy, x and y. All devices compile their loops from these.
  */
-enum UnaryOp {
+public enum UnaryOp {
   NEG(Value.X.negate(), Slope.DY.negate()),
   /** The derivative at zero is zero. */
   ABS(Value.X.abs(), Slope.DY.times(sign())),

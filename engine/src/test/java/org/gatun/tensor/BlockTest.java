@@ -4,6 +4,7 @@ import static org.gatun.tensor.GradientCheck.Array.normal;
 
 import java.util.Arrays;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.proof.Oracle;
 import org.gatun.tensor.GradientCheck.Array;
 import org.gatun.tensor.Kernels.Gelu;
 import org.junit.jupiter.params.ParameterizedTest;

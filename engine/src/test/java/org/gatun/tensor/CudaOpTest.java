@@ -2,6 +2,9 @@ package org.gatun.tensor;
 
 import java.util.stream.Stream;
 import org.gatun.gpu.CudaDevice;
+import org.gatun.proof.OpRow;
+import org.gatun.proof.OpTable;
+import org.gatun.proof.Oracle;
 import org.gatun.testing.CudaDevices;
 import org.gatun.testing.OnCuda;
 import org.junit.jupiter.api.AfterAll;

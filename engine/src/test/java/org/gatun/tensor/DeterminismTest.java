@@ -2,12 +2,9 @@ package org.gatun.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import org.gatun.cpu.CpuDevice;
-import org.gatun.optim.AdamW;
-import org.gatun.optim.GradientClip;
+import org.gatun.proof.SmallGpt;
 import org.gatun.tensor.Kernels.Gelu;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,59 +14,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 class DeterminismTest {
   private static final int BATCH = 5;
   private static final int TIME = 33;
-  private static final int CHANNELS = 48;
-  private static final int VOCABULARY = 67;
-
-  /** A small GPT: one block between an embedding and a head that share a table. */
-  private record Model(Parameters parameters, List<Parameter> p) {
-    static Model on(Device device, Precision precision) {
-      var parameters = new Parameters(device, precision);
-      int c = CHANNELS;
-      int[][] shapes =
-          {{VOCABULARY, c}, {c}, {c}, {3 * c, c}, {3 * c}, {c, c}, {c}, {c}, {c}, {4 * c, c}, {4 * c}, {c, 4 * c}, {c}};
-      var all = new ArrayList<Parameter>();
-      for (int i = 0; i < shapes.length; i++) {
-        all.add(parameters.add("p" + i, Initializer.normal(0.2f), shapes[i]));
-      }
-      parameters.initialize(1);
-      return new Model(parameters, all);
-    }
-
-    private Tensor value(int i) {
-      return p.get(i).value();
-    }
-
-    Tensor logits(Tensor tokens, float dropout, long seed) {
-      Tensor x = value(0).embedding(tokens).dropout(dropout, seed);
-      Tensor qkv = x.layerNorm(value(1), value(2), 1e-5f).linear(value(3), value(4));
-      Tensor branch = qkv.causalAttention(4).linear(value(5), value(6));
-      Residual r = x.addLayerNorm(branch, value(7), value(8), 1e-5f);
-      Tensor y = r.stream().plus(r.normed().mlp(value(9), value(10), value(11), value(12), Gelu.TANH));
-      return y.linear(value(0), null);
-    }
-  }
-
-  private static int[] tokens(int seed) {
-    var tokens = new int[BATCH * TIME];
-    Arrays.setAll(tokens, i -> Integer.remainderUnsigned(Philox.bits(seed, i), VOCABULARY));
-    return tokens;
-  }
 
   private static float[] trained(int threads, Precision precision) {
-    try (var device = new CpuDevice(threads)) {
-      Model model = Model.on(device, precision);
-      try (var parameters = model.parameters(); var clip = new GradientClip(parameters, 0.5f);
-          var adamw = new AdamW(parameters, AdamW.Config.defaults())) {
-        for (int step = 0; step < 4; step++) {
-          try (var tape = Tape.on(device, step)) {
-            Tensor x = tape.tensor(tokens(step), Shape.of(BATCH, TIME));
-            Tensor targets = tape.tensor(tokens(step + 100), Shape.of(BATCH, TIME));
-            tape.backward(model.logits(x, 0.1f, tape.nextSeed()).crossEntropy(targets));
-            adamw.step(1e-2f, clip.measure());
-          }
-        }
-        return parameters.masters().toArray();
-      }
+    try (var device = new CpuDevice(threads); var model = new SmallGpt(device, precision)) {
+      return model.train(Shape.of(BATCH, TIME), 4);
     }
   }
 
@@ -85,14 +33,14 @@ class DeterminismTest {
   @Test
   void orderOfTheBatchChangesNothingButTheOrder() {
     int[] order = {3, 0, 4, 1, 2};
-    int[] tokens = tokens(7);
+    int[] tokens = SmallGpt.tokens(7, Shape.of(BATCH, TIME));
     var permuted = new int[tokens.length];
     for (int b = 0; b < BATCH; b++) {
       System.arraycopy(tokens, order[b] * TIME, permuted, b * TIME, TIME);
     }
     float[] straight = logits(tokens, BATCH);
     float[] mixed = logits(permuted, BATCH);
-    int each = TIME * VOCABULARY;
+    int each = TIME * SmallGpt.VOCABULARY;
     for (int b = 0; b < BATCH; b++) {
       assertArrayEquals(Arrays.copyOfRange(straight, order[b] * each, (order[b] + 1) * each),
           Arrays.copyOfRange(mixed, b * each, (b + 1) * each), "sequence " + order[b]);
@@ -100,11 +48,9 @@ class DeterminismTest {
   }
 
   private static float[] logits(int[] tokens, int batch) {
-    try (var device = new CpuDevice(2)) {
-      Model model = Model.on(device, Precision.F32);
-      try (var scope = Scope.on(device)) {
-        return model.logits(scope.tensor(tokens, Shape.of(batch, TIME)), 0f, 0).toArray();
-      }
+    try (var device = new CpuDevice(2); var model = new SmallGpt(device, Precision.F32);
+        var scope = Scope.on(device)) {
+      return model.logits(scope.tensor(tokens, Shape.of(batch, TIME)), 0f, 0).toArray();
     }
   }
 

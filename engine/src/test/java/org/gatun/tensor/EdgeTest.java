@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.proof.Oracle;
 import org.gatun.tensor.GradientCheck.Array;
 import org.gatun.tensor.Kernels.Gelu;
 import org.junit.jupiter.api.AfterEach;

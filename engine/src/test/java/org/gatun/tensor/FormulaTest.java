@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.proof.Oracle;
 import org.gatun.tensor.Kernels.Sink;
 import org.junit.jupiter.api.Test;
 

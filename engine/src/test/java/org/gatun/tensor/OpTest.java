@@ -2,6 +2,9 @@ package org.gatun.tensor;
 
 import java.util.stream.Stream;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.proof.OpRow;
+import org.gatun.proof.OpTable;
+import org.gatun.proof.Oracle;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -7,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.gatun.proof.OpRow;
+import org.gatun.proof.OpTable;
 import org.junit.jupiter.api.Test;
 
 /** docs/ops.md is what {@link OpTable} says. {@code GATUN_WRITE_DOCS=1} in the environment rewrites it. */
@@ -43,7 +45,8 @@ class OpsPageTest {
     byOp.forEach((op, rows) -> {
       boolean backward = rows.stream().anyMatch(OpRow::differentiable);
       page.append("| `").append(op).append("` | checked | ").append(backward ? "checked" : "none")
-          .append(rows.stream().allMatch(OpRow::takesIndicesAlone) ? " | I32" : " | F32, BF16").append(" | CPU | ")
+          .append(rows.stream().allMatch(OpRow::takesIndicesAlone) ? " | I32" : " | F32, BF16")
+          .append(" | CPU, CUDA | ")
           .append(rows.size()).append(" |\n");
     });
     return page.toString();

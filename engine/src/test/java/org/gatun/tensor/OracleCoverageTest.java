@@ -16,6 +16,8 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.proof.OpRow;
+import org.gatun.proof.OpTable;
 import org.junit.jupiter.api.Test;
 
 /** Nothing can be added to the engine without a row in {@link OpTable}. */

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.math.BigInteger;
 import java.util.HashSet;
+import org.gatun.proof.Oracle;
 import org.junit.jupiter.api.Test;
 
 /** The generator gives the published numbers, and distributions made from it have their shape. */

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.proof.Oracle;
 import org.gatun.tensor.GradientCheck.Array;
 import org.gatun.tensor.Kernels.Gelu;
 import org.junit.jupiter.api.AfterEach;

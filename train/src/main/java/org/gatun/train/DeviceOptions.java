@@ -47,7 +47,8 @@ final class DeviceOptions {
     device = "cuda:" + ordinal;
   }
 
-  private int ordinal() {
+  /** The number of the GPU asked for. */
+  int ordinal() {
     int colon = device.indexOf(':');
     return colon < 0 ? 0 : Integer.parseInt(device.substring(colon + 1));
   }
@@ -63,6 +64,11 @@ final class DeviceOptions {
    * @throws UnsupportedOperationException if the machine lacks it
    */
   Device open(Arithmetic arithmetic) {
+    return open(arithmetic, false);
+  }
+
+  /** As {@link #open(Arithmetic)}; a GPU sums all gradients in a fixed order where {@code deterministic} asks for it. */
+  Device open(Arithmetic arithmetic, boolean deterministic) {
     if (!isCuda()) {
       int team = threads == null ? CpuDevice.physicalCores() : threads;
       return new CpuDevice(team, blas.equals("java") ? null : blas);
@@ -72,7 +78,8 @@ final class DeviceOptions {
           "--device " + device + ": " + reason + "; see gatun doctor, or use --device cpu");
     });
     return new CudaDevice(
-        ordinal(), CudaDevice.Options.defaults().withTf32(arithmetic == Arithmetic.TF32).withTune(tune));
+        ordinal(), CudaDevice.Options.defaults().withTf32(arithmetic == Arithmetic.TF32).withTune(tune)
+            .withDeterministic(deterministic));
   }
 
   /** Bytes that the device can still give. */

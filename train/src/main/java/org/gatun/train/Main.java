@@ -37,6 +37,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
   PrepareCommand.class,
   DataCommand.class,
   DoctorCommand.class,
+  SelftestCommand.class,
+  BenchCommand.class,
   GenerateCompletion.class
 })
 public final class Main {

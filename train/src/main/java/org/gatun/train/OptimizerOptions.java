@@ -4,6 +4,7 @@ import org.gatun.optim.AdamW;
 import org.gatun.optim.Schedule;
 import org.gatun.optim.Schedule.Warmup;
 import org.gatun.tensor.Precision;
+import picocli.CommandLine;
 import picocli.CommandLine.Option;
 
 /** How the weights are changed, step by step. */
@@ -55,6 +56,13 @@ final class OptimizerOptions {
 
   @Option(names = "--grad-clip", paramLabel = "F", defaultValue = "1", description = "Longest gradient, by its norm over all parameters; 0 for no limit.")
   float gradClip;
+
+  /** As if no option were given. */
+  static OptimizerOptions defaults() {
+    var options = new OptimizerOptions();
+    new CommandLine(options).setCaseInsensitiveEnumValuesAllowed(true).parseArgs();
+    return options;
+  }
 
   void validate() {
     WrongUse.unlessAtLeast("--steps", 1, steps);

@@ -1,6 +1,10 @@
 package org.gatun.train;
 
+import java.util.SplittableRandom;
+import org.gatun.tensor.DType;
 import org.gatun.tensor.Device;
+import org.gatun.tensor.Device.Moment;
+import org.gatun.tensor.Kernels.Sink;
 import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
 import org.gatun.tensor.Tensor;
@@ -31,5 +35,40 @@ final class PeakMeter {
       }
     }
     return 2.0 * SIZE * SIZE * SIZE / best * 1e9;
+  }
+
+  /** Floating-point operations a second of products of square matrices of random numbers in this type, the best of some trials. */
+  static double products(Device device, DType dtype, int size) {
+    var values = new float[size * size];
+    var random = new SplittableRandom(1);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextDouble(-1, 1); // a card draws less power on numbers that are all the same
+    }
+    try (var scope = Scope.on(device)) {
+      Tensor a = scope.tensor(values, Shape.of(size, size), dtype);
+      Tensor b = scope.tensor(values, Shape.of(size, size), dtype);
+      double best = best(device, () -> scope.release(a.matmul(b)));
+      return 2.0 * size * size * size / best * 1e3;
+    }
+  }
+
+  /** Bytes a second, read and written together, of copies of so many F32 numbers, the best of some trials. */
+  static double copies(Device device, int size) {
+    try (var scope = Scope.on(device)) {
+      Tensor from = scope.full(1f, Shape.of(size));
+      Tensor to = scope.allocate(Shape.of(size), DType.F32);
+      double best = best(device, () -> device.kernels().pointwise().copy(Sink.of(to), from));
+      return 2.0 * size * Float.BYTES / best * 1e3;
+    }
+  }
+
+  private static double best(Device device, Runnable work) {
+    double best = Double.MAX_VALUE;
+    for (int trial = 0; trial < TRIALS; trial++) {
+      Moment start = device.mark();
+      work.run();
+      best = Math.min(best, device.mark().millisecondsSince(start));
+    }
+    return best;
   }
 }

@@ -5,6 +5,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,7 +55,7 @@ final class TimedDevice implements Device {
   private Object time(String family, Object kernels, Method method, Object[] arguments) {
     Moment begin = device.mark();
     Object result = invoke(method, kernels, arguments);
-    calls.add(new Call(family + "." + method.getName(), begin, device.mark(), bytes(arguments),
+    calls.add(new Call(family + "." + method.getName(), begin, device.mark(), bytes(method.getName(), arguments),
         flops(method.getName(), arguments)));
     return result;
   }
@@ -84,6 +85,16 @@ final class TimedDevice implements Device {
   }
 
   // What must be done at least.
+
+  private static double bytes(String kernel, Object[] arguments) {
+    return switch (kernel) {
+      // Rows of the table are read as often as they are asked for, the others not at all.
+      case "embedding" -> 2 * bytes((Tensor) arguments[0]) + bytes((Tensor) arguments[2]);
+      // Master and both moments are read and written.
+      case "adamw" -> bytes(arguments) + bytes(Arrays.copyOfRange(arguments, 1, 2)) + bytes(Arrays.copyOfRange(arguments, 3, 5));
+      default -> bytes(arguments);
+    };
+  }
 
   private static double bytes(Object[] arguments) {
     double bytes = 0;

@@ -39,6 +39,7 @@ class ArchitectureTest {
       door("org.gatun.gpu", "org.gatun.tensor", "org.gatun.cuda", "org.gatun.cuda.nvrtc", "org.gatun.cuda.cublaslt",
           "org.gatun.cuda.cudnn"),
       door("org.gatun.nn", "org.gatun.tensor"),
+      door("org.gatun.proof", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.optim"),
       door("org.gatun.optim", "org.gatun.tensor"),
       door("org.gatun.dist", "org.gatun.tensor", "org.gatun.gpu", "org.gatun.cuda", "org.gatun.cuda.nccl"),
       door("org.gatun.io", "org.gatun.tensor"),
@@ -48,7 +49,7 @@ class ArchitectureTest {
       door("org.gatun.train", "org.gatun.cuda", "org.gatun.cuda.nvrtc", "org.gatun.cuda.cublaslt",
           "org.gatun.cuda.cudnn",
           "org.gatun.cuda.nccl", "org.gatun.cuda.nvml", "org.gatun.tensor", "org.gatun.cpu", "org.gatun.gpu",
-          "org.gatun.nn", "org.gatun.optim", "org.gatun.dist", "org.gatun.io", "org.gatun.model",
+          "org.gatun.nn", "org.gatun.optim", "org.gatun.proof", "org.gatun.dist", "org.gatun.io", "org.gatun.model",
           "org.gatun.train.data", "org.gatun.train.ranks"));
 
   /** The files that are one list by nature, and so may be longer than others. */

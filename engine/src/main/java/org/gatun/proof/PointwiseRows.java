@@ -1,15 +1,19 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
+import static org.gatun.proof.OpTable.awayFromZero;
 import static org.gatun.tensor.GradientCheck.Array.normal;
 import static org.gatun.tensor.GradientCheck.Array.uniform;
-import static org.gatun.tensor.OpTable.awayFromZero;
 
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BinaryOperator;
 import java.util.function.UnaryOperator;
+import org.gatun.tensor.BinaryOp;
+import org.gatun.tensor.DType;
 import org.gatun.tensor.GradientCheck.Array;
+import org.gatun.tensor.Tensor;
+import org.gatun.tensor.UnaryOp;
 
 /** Rows of element-wise operations. */
 final class PointwiseRows {

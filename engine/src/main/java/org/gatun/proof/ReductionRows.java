@@ -1,4 +1,4 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import static org.gatun.tensor.GradientCheck.Array.normal;
 
@@ -7,6 +7,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 import org.gatun.tensor.GradientCheck.Array;
+import org.gatun.tensor.Shape;
+import org.gatun.tensor.Tensor;
 
 /** Rows of reductions. */
 final class ReductionRows {

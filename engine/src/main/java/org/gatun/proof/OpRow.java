@@ -1,4 +1,4 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -7,16 +7,18 @@ import java.util.function.Consumer;
 import org.gatun.tensor.GradientCheck.Array;
 import org.gatun.tensor.GradientCheck.Operation;
 import org.gatun.tensor.GradientCheck.Reference;
+import org.gatun.tensor.GradientCheck;
+import org.gatun.tensor.Precision;
+import org.gatun.tensor.Shape;
+import org.gatun.tensor.Tensor;
 
 /**
  * One line of {@link OpTable}: a method of {@link Tensor} in one situation, its reference and its
  * arguments.
  */
-record OpRow(
-    String op, String detail, Reference reference, Operation operation, List<Argument> arguments,
-    int roundings, double tolerance, boolean differentiable) {
+public final class OpRow {
   /** How the operation is put to work, so that its gradient lands in each of the possible places. */
-  enum Use {
+  public enum Use {
     /** On parameters: gradients land in the flat buffer. */
     ON_PARAMETERS,
     /** On results: gradients land in tensors of the tape. */
@@ -37,6 +39,43 @@ record OpRow(
 
   /** How an argument is given to the check. */
   private record Argument(boolean learned, boolean indices, Consumer<GradientCheck> give) {}
+
+  private final String op;
+  private final String detail;
+  private final Reference reference;
+  private final Operation operation;
+  private final List<Argument> arguments;
+  private final int roundings;
+  private final double tolerance;
+  private final boolean differentiable;
+
+  private OpRow(
+      String op, String detail, Reference reference, Operation operation, List<Argument> arguments, int roundings,
+      double tolerance, boolean differentiable) {
+    this.op = op;
+    this.detail = detail;
+    this.reference = reference;
+    this.operation = operation;
+    this.arguments = arguments;
+    this.roundings = roundings;
+    this.tolerance = tolerance;
+    this.differentiable = differentiable;
+  }
+
+  /** The name of the method. */
+  public String op() {
+    return op;
+  }
+
+  /** The operation under test. */
+  public Operation operation() {
+    return operation;
+  }
+
+  /** Whether its gradient is checked too. */
+  public boolean differentiable() {
+    return differentiable;
+  }
 
   static OpRow of(String op, String detail, Reference reference, Operation operation, Array... inputs) {
     var row = new OpRow(op, detail, reference, operation, List.of(), 1, 0, true);
@@ -74,29 +113,30 @@ record OpRow(
   }
 
   /** The same row with the operation seen from outside. */
-  OpRow withOperation(Operation other) {
+  public OpRow withOperation(Operation other) {
     return new OpRow(op, detail, reference, other, arguments, roundings, tolerance, differentiable);
   }
 
   /** Whether there is no argument whose type the precision decides. */
-  boolean takesIndicesAlone() {
+  public boolean takesIndicesAlone() {
     return arguments.stream().allMatch(Argument::indices);
   }
 
   /** Whether this row is about sizes, for which its other uses and many directions take too long. */
-  boolean isLarge() {
+  public boolean isLarge() {
     return detail.startsWith("large");
   }
 
   /** The uses to try. */
-  List<Use> uses(Precision precision) {
+  public List<Use> uses(Precision precision) {
     if (!isLarge()) {
       return List.of(Use.values());
     }
     return precision == Precision.F32 ? List.of(Use.ON_PARAMETERS, Use.TWICE_ON_RESULTS) : List.of(Use.ON_RESULTS);
   }
 
-  GradientCheck check(Precision precision, Use use) {
+  /** The check of this use, to be run on a device. */
+  public GradientCheck check(Precision precision, Use use) {
     Reference expected = use.twice() ? x -> twice(reference.apply(x)) : reference;
     // Each use on results stores one more value and one more gradient.
     GradientCheck check = GradientCheck.of(expected, x -> apply(use, x))

@@ -1,10 +1,12 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import static org.gatun.tensor.GradientCheck.Array.normal;
 
 import java.util.ArrayList;
 import java.util.List;
 import org.gatun.tensor.GradientCheck.Array;
+import org.gatun.tensor.Shape;
+import org.gatun.tensor.Tensor;
 
 /** Rows of attention. The scores' rounding goes through an exponential, hence more roundings than results. */
 final class AttentionRows {

@@ -1,9 +1,10 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import static org.gatun.tensor.GradientCheck.Array.normal;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.gatun.tensor.Tensor;
 
 /** Rows of operations on shapes. */
 final class ViewRows {

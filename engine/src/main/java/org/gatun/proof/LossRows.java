@@ -1,4 +1,4 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import static org.gatun.tensor.GradientCheck.Array.normal;
 import static org.gatun.tensor.GradientCheck.Array.uniform;
@@ -6,6 +6,7 @@ import static org.gatun.tensor.GradientCheck.Array.uniform;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.gatun.tensor.Shape;
 
 /** Rows of losses. */
 final class LossRows {

@@ -1,14 +1,16 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import java.util.List;
 import java.util.stream.Stream;
 import org.gatun.tensor.GradientCheck.Array;
+import org.gatun.tensor.Shape;
 
-/** Every public operation with the situations it is tried in: what the tests run and docs/ops.md lists. */
-final class OpTable {
+/** Every public operation with the situations it is tried in: what {@code gatun selftest} and the tests run, and docs/ops.md lists. */
+public final class OpTable {
   private OpTable() {}
 
-  static List<OpRow> rows() {
+  /** All rows, by family. */
+  public static List<OpRow> rows() {
     return Stream.of(
         PointwiseRows.rows(), ReductionRows.rows(), LinearRows.rows(), ViewRows.rows(), IndexRows.rows(),
         NormRows.rows(), AttentionRows.rows(), LossRows.rows())

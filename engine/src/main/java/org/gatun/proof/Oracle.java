@@ -1,4 +1,4 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,11 +8,15 @@ import java.util.function.DoubleUnaryOperator;
 import java.util.function.ToDoubleFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import org.gatun.tensor.BinaryOp;
 import org.gatun.tensor.GradientCheck.Array;
 import org.gatun.tensor.Kernels.Gelu;
+import org.gatun.tensor.Philox;
+import org.gatun.tensor.Shape;
+import org.gatun.tensor.UnaryOp;
 
 /** Every operation's forward in double precision, as plainly as it can be written: the only reference. */
-final class Oracle {
+public final class Oracle {
   private Oracle() {}
 
   // Positions.
@@ -60,25 +64,25 @@ final class Oracle {
 
   // Element by element.
 
-  static Array map(Array x, DoubleUnaryOperator f) {
+  public static Array map(Array x, DoubleUnaryOperator f) {
     return new Array(x.shape(), Arrays.stream(x.values()).map(f).toArray());
   }
 
-  static Array zip(Array a, Array b, DoubleBinaryOperator f) {
+  public static Array zip(Array a, Array b, DoubleBinaryOperator f) {
     Shape shape = Shape.broadcast(a.shape(), b.shape());
     return at(shape, p -> f.applyAsDouble(get(a, p), get(b, p)));
   }
 
-  static Array plus(Array a, Array b) {
+  public static Array plus(Array a, Array b) {
     return zip(a, b, Double::sum);
   }
 
-  static Array where(Array condition, Array a, Array b) {
+  public static Array where(Array condition, Array a, Array b) {
     Shape shape = Shape.broadcast(condition.shape(), Shape.broadcast(a.shape(), b.shape()));
     return at(shape, p -> get(condition, p) != 0 ? get(a, p) : get(b, p));
   }
 
-  static DoubleUnaryOperator unary(UnaryOp op, double... s) {
+  public static DoubleUnaryOperator unary(UnaryOp op, double... s) {
     return switch (op) {
       case NEG -> x -> -x;
       case ABS -> Math::abs;
@@ -103,7 +107,7 @@ final class Oracle {
     };
   }
 
-  static DoubleBinaryOperator binary(BinaryOp op) {
+  public static DoubleBinaryOperator binary(BinaryOp op) {
     return switch (op) {
       case PLUS -> (a, b) -> a + b;
       case MINUS -> (a, b) -> a - b;
@@ -121,7 +125,7 @@ final class Oracle {
     };
   }
 
-  static double gelu(double x, Gelu form) {
+  public static double gelu(double x, Gelu form) {
     return switch (form) {
       case TANH -> 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
       case ERF -> 0.5 * x * (1 + erf(x / Math.sqrt(2)));
@@ -129,7 +133,7 @@ final class Oracle {
   }
 
   /** 2/√π e^(-x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!: all terms have one sign (Abramowitz and Stegun 7.1.6). */
-  static double erf(double x) {
+  public static double erf(double x) {
     if (Math.abs(x) > 6) {
       return Math.signum(x);
     }
@@ -142,7 +146,7 @@ final class Oracle {
     return 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
   }
 
-  static Array dropout(Array x, float p, long seed) {
+  public static Array dropout(Array x, float p, long seed) {
     var y = new double[x.values().length];
     Arrays.setAll(y, i -> Philox.uniform(seed, i) >= p ? x.values()[i] / (1 - (double) p) : 0);
     return new Array(x.shape(), y);
@@ -150,7 +154,7 @@ final class Oracle {
 
   // Reductions.
 
-  static Array reduce(Array x, boolean keep, ToDoubleFunction<double[]> f, int... axes) {
+  public static Array reduce(Array x, boolean keep, ToDoubleFunction<double[]> f, int... axes) {
     int rank = x.shape().rank();
     int[] over = axes.length == 0 ? IntStream.range(0, rank).toArray()
         : Arrays.stream(axes).map(axis -> axis < 0 ? axis + rank : axis).toArray();
@@ -165,33 +169,33 @@ final class Oracle {
     return reshape(groups, keep ? kept : dropped);
   }
 
-  static double sum(double[] x) {
+  public static double sum(double[] x) {
     return Arrays.stream(x).sum();
   }
 
-  static double mean(double[] x) {
+  public static double mean(double[] x) {
     return sum(x) / x.length;
   }
 
-  static double max(double[] x) {
+  public static double max(double[] x) {
     return Arrays.stream(x).max().orElseThrow();
   }
 
-  static double min(double[] x) {
+  public static double min(double[] x) {
     return Arrays.stream(x).min().orElseThrow();
   }
 
-  static double variance(double[] x) {
+  public static double variance(double[] x) {
     double mean = mean(x);
     return Arrays.stream(x).map(v -> (v - mean) * (v - mean)).sum() / x.length;
   }
 
-  static double logSumExp(double[] x) {
+  public static double logSumExp(double[] x) {
     double max = max(x);
     return max + Math.log(Arrays.stream(x).map(v -> Math.exp(v - max)).sum());
   }
 
-  static Array argMax(Array x) {
+  public static Array argMax(Array x) {
     Array first = rows(x, row -> new double[]{
       IntStream.range(0, row.length).filter(i -> row[i] == max(row)).findFirst().orElseThrow()});
     return new Array(x.shape().rowShape(), first.values());
@@ -199,7 +203,7 @@ final class Oracle {
 
   // Linear algebra.
 
-  static Array matmul(Array a, Array b) {
+  public static Array matmul(Array a, Array b) {
     int k = a.shape().dim(-1);
     Shape batch = Shape.broadcast(a.shape().rowShape().rowShape(), b.shape().rowShape().rowShape());
     int rank = batch.rank() + 2;
@@ -223,7 +227,7 @@ final class Oracle {
   }
 
   /** x Wᵀ + b; b may be null. */
-  static Array linear(Array x, Array weight, Array bias) {
+  public static Array linear(Array x, Array weight, Array bias) {
     int in = x.shape().dim(-1);
     return rows(x, row -> {
       var y = new double[weight.shape().dim(0)];
@@ -237,17 +241,17 @@ final class Oracle {
     });
   }
 
-  static Array mlp(Array x, Array w1, Array b1, Array w2, Array b2, Gelu form) {
+  public static Array mlp(Array x, Array w1, Array b1, Array w2, Array b2, Gelu form) {
     return linear(map(linear(x, w1, b1), v -> gelu(v, form)), w2, b2);
   }
 
   // Shape.
 
-  static Array reshape(Array x, int... dims) {
+  public static Array reshape(Array x, int... dims) {
     return new Array(Shape.of(dims), x.values());
   }
 
-  static Array permute(Array x, int... order) {
+  public static Array permute(Array x, int... order) {
     int[] dims = IntStream.of(order).map(x.shape()::dim).toArray();
     return at(Shape.of(dims), p -> {
       var from = new int[order.length];
@@ -258,14 +262,14 @@ final class Oracle {
     });
   }
 
-  static Array transpose(Array x, int a, int b) {
+  public static Array transpose(Array x, int a, int b) {
     int[] order = IntStream.range(0, x.shape().rank()).toArray();
     order[a] = b;
     order[b] = a;
     return permute(x, order);
   }
 
-  static Array slice(Array x, int axis, int start, int end) {
+  public static Array slice(Array x, int axis, int start, int end) {
     return at(x.shape().with(axis, end - start), p -> {
       int[] from = p.clone();
       from[axis] += start;
@@ -273,11 +277,11 @@ final class Oracle {
     });
   }
 
-  static Array expand(Array x, int... dims) {
+  public static Array expand(Array x, int... dims) {
     return at(Shape.of(dims), p -> get(x, p));
   }
 
-  static Array concat(int axis, List<Array> parts) {
+  public static Array concat(int axis, List<Array> parts) {
     Shape first = parts.getFirst().shape();
     int total = parts.stream().mapToInt(part -> part.shape().dim(axis)).sum();
     return at(first.with(axis, total), p -> {
@@ -296,7 +300,7 @@ final class Oracle {
 
   // Look-ups.
 
-  static Array embedding(Array table, Array indices) {
+  public static Array embedding(Array table, Array indices) {
     int[] dims = Arrays.copyOf(indices.shape().toArray(), indices.shape().rank() + 1);
     dims[dims.length - 1] = table.shape().dim(1);
     return at(Shape.of(dims), p -> {
@@ -305,7 +309,7 @@ final class Oracle {
     });
   }
 
-  static Array gather(Array x, Array indices) {
+  public static Array gather(Array x, Array indices) {
     return at(indices.shape(), p -> {
       int[] from = p.clone();
       from[p.length - 1] = (int) get(indices, p);
@@ -313,7 +317,7 @@ final class Oracle {
     });
   }
 
-  static Array indexSelect(Array x, int axis, Array indices) {
+  public static Array indexSelect(Array x, int axis, Array indices) {
     return at(x.shape().with(axis, indices.shape().dim(0)), p -> {
       int[] from = p.clone();
       from[axis] = (int) indices.values()[p[axis]];
@@ -321,7 +325,7 @@ final class Oracle {
     });
   }
 
-  static Array oneHot(Array indices, int classes) {
+  public static Array oneHot(Array indices, int classes) {
     int[] dims = Arrays.copyOf(indices.shape().toArray(), indices.shape().rank() + 1);
     dims[dims.length - 1] = classes;
     return at(Shape.of(dims), p -> get(indices, Arrays.copyOf(p, p.length - 1)) == p[p.length - 1] ? 1 : 0);
@@ -329,14 +333,14 @@ final class Oracle {
 
   // Rows.
 
-  static Array softmax(Array x) {
+  public static Array softmax(Array x) {
     return rows(x, row -> {
       double lse = logSumExp(row);
       return Arrays.stream(row).map(v -> Math.exp(v - lse)).toArray();
     });
   }
 
-  static Array logSoftmax(Array x) {
+  public static Array logSoftmax(Array x) {
     return rows(x, row -> {
       double lse = logSumExp(row);
       return Arrays.stream(row).map(v -> v - lse).toArray();
@@ -344,7 +348,7 @@ final class Oracle {
   }
 
   /** b may be null. */
-  static Array layerNorm(Array x, Array weight, Array bias, double eps) {
+  public static Array layerNorm(Array x, Array weight, Array bias, double eps) {
     return rows(x, row -> {
       double mean = mean(row);
       double rstd = 1 / Math.sqrt(variance(row) + eps);
@@ -354,7 +358,7 @@ final class Oracle {
     });
   }
 
-  static Array rmsNorm(Array x, Array weight, double eps) {
+  public static Array rmsNorm(Array x, Array weight, double eps) {
     return rows(x, row -> {
       double rstd = 1 / Math.sqrt(Arrays.stream(row).map(v -> v * v).sum() / row.length + eps);
       var y = new double[row.length];
@@ -366,7 +370,7 @@ final class Oracle {
   // Attention.
 
   /** q [B, NH, Tq, HS], k and v [B, NH, Tk, HS]; the mask stretches to the scores and may be null. */
-  static Array attention(Array q, Array k, Array v, Array mask, boolean causal) {
+  public static Array attention(Array q, Array k, Array v, Array mask, boolean causal) {
     double scale = 1 / Math.sqrt(q.shape().dim(3));
     int behind = k.shape().dim(2) - q.shape().dim(2);
     Array scores = map(matmul(q, transpose(k, 2, 3)), s -> s * scale);
@@ -376,7 +380,7 @@ final class Oracle {
     return matmul(softmax(seen), v);
   }
 
-  static Array causalAttention(Array qkv, int heads) {
+  public static Array causalAttention(Array qkv, int heads) {
     int batch = qkv.shape().dim(0);
     int time = qkv.shape().dim(1);
     int channels = qkv.shape().dim(2) / 3;
@@ -391,7 +395,7 @@ final class Oracle {
 
   // Losses.
 
-  static Array crossEntropy(Array logits, Array targets, int classes, int ignored) {
+  public static Array crossEntropy(Array logits, Array targets, int classes, int ignored) {
     int width = logits.shape().dim(-1);
     double sum = 0;
     int count = 0;
@@ -406,11 +410,11 @@ final class Oracle {
     return new Array(Shape.of(), new double[]{sum / count});
   }
 
-  static Array meanSquaredError(Array x, Array target) {
+  public static Array meanSquaredError(Array x, Array target) {
     return reduce(zip(x, target, (a, b) -> (a - b) * (a - b)), false, Oracle::mean);
   }
 
-  static Array binaryCrossEntropyWithLogits(Array x, Array targets) {
+  public static Array binaryCrossEntropyWithLogits(Array x, Array targets) {
     Array each = zip(x, targets, (a, t) -> {
       double p = 1 / (1 + Math.exp(-a));
       return -t * Math.log(p) - (1 - t) * Math.log(1 - p);
@@ -419,7 +423,7 @@ final class Oracle {
   }
 
   /** A GPT-2 block with parameters in its order: ln1, qkv, projection, ln2, up, down; weight before bias. */
-  static Array block(Array x, int heads, Array... p) {
+  public static Array block(Array x, int heads, Array... p) {
     Array qkv = linear(layerNorm(x, p[0], p[1], 1e-5), p[2], p[3]);
     Array stream = plus(x, linear(causalAttention(qkv, heads), p[4], p[5]));
     return plus(stream, mlp(layerNorm(stream, p[6], p[7], 1e-5), p[8], p[9], p[10], p[11], Gelu.TANH));

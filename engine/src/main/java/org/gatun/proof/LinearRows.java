@@ -1,4 +1,4 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import static org.gatun.tensor.GradientCheck.Array.normal;
 
@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 import org.gatun.tensor.GradientCheck.Array;
 import org.gatun.tensor.Kernels.Gelu;
+import org.gatun.tensor.Tensor;
 
 /** Rows of matrix products. */
 final class LinearRows {

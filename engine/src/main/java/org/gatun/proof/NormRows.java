@@ -1,10 +1,12 @@
-package org.gatun.tensor;
+package org.gatun.proof;
 
 import static org.gatun.tensor.GradientCheck.Array.normal;
 
 import java.util.ArrayList;
 import java.util.List;
 import org.gatun.tensor.GradientCheck.Array;
+import org.gatun.tensor.Residual;
+import org.gatun.tensor.Tensor;
 
 /** Rows of operations on the innermost dimension: softmax and normalisations. */
 final class NormRows {
