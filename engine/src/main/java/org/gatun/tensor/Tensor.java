@@ -631,6 +631,14 @@ public final class Tensor {
     return CrossEntropy.apply(this, targets, classes, ignored);
   }
 
+  /**
+   * {@code linear(weight, null).crossEntropy(targets, classes, ignored)} for rows [.., C] and a weight [V, C], with at most {@code byteSize}
+   * bytes of logits at a time, or one row. What is more is computed once again in the backward pass.
+   */
+  public Tensor linearCrossEntropy(Tensor weight, Tensor targets, int classes, int ignored, long byteSize) {
+    return LinearCrossEntropy.apply(this, weight, targets, classes, ignored, byteSize);
+  }
+
   /** The mean of (x - target)². */
   public Tensor meanSquaredError(Tensor target) {
     return minus(target).square().mean();

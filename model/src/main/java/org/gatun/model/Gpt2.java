@@ -34,6 +34,12 @@ public final class Gpt2 implements AutoCloseable {
   /** The target that takes no part in the loss. */
   public static final int IGNORED_TARGET = -1;
 
+  /**
+   * Logits of a loss that would take more bytes are computed in portions, and once again in the backward pass. More than fits a card's
+   * memory beside all else: up to there, keeping them is faster.
+   */
+  public static final long LOGITS_BYTES = 8L << 30;
+
   static final float DEVIATION = 0.02f;
 
   private final Parameters parameters;
@@ -99,9 +105,12 @@ public final class Gpt2 implements AutoCloseable {
   }
 
   private Tensor logits(Tensor tokens, Recompute recompute) {
-    // Without a backward pass there is nothing to compute again, and nothing to keep either.
-    Recompute kept = tokens.scope().isRecording() ? recompute : Recompute.BLOCK;
-    return wte.logits(forward(tokens, 0, this::attend, kept));
+    return wte.logits(forward(tokens, 0, this::attend, kept(tokens, recompute)));
+  }
+
+  /** Without a backward pass there is nothing to compute again, and nothing to keep either. */
+  private static Recompute kept(Tensor tokens, Recompute recompute) {
+    return tokens.scope().isRecording() ? recompute : Recompute.BLOCK;
   }
 
   private Tensor attend(int layer, Tensor qkv) {
@@ -124,7 +133,8 @@ public final class Gpt2 implements AutoCloseable {
 
   /** As {@link #loss(Tensor, Tensor)}, with the same gradients from fewer activations kept. */
   public Tensor loss(Tensor tokens, Tensor targets, Recompute recompute) {
-    return logits(tokens, recompute).crossEntropy(targets, config.vocabulary(), IGNORED_TARGET);
+    Tensor x = forward(tokens, 0, this::attend, kept(tokens, recompute));
+    return x.linearCrossEntropy(wte.weight().value(), targets, config.vocabulary(), IGNORED_TARGET, LOGITS_BYTES);
   }
 
   /**
