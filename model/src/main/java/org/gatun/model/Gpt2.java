@@ -35,8 +35,8 @@ public final class Gpt2 implements AutoCloseable {
   public static final int IGNORED_TARGET = -1;
 
   /**
-   * Logits of a loss that would take more bytes are computed in portions, and once again in the backward pass. More than fits a card's
-   * memory beside all else: up to there, keeping them is faster.
+   * Logits of a loss that would take more bytes are computed in portions, and once again in the backward pass. Where they fit, keeping
+   * them saves that product.
    */
   public static final long LOGITS_BYTES = 8L << 30;
 
@@ -101,11 +101,7 @@ public final class Gpt2 implements AutoCloseable {
 
   /** Tokens I32 [B, T] to logits [B, T, Vp], those of padding zero. */
   public Tensor logits(Tensor tokens) {
-    return logits(tokens, Recompute.NONE);
-  }
-
-  private Tensor logits(Tensor tokens, Recompute recompute) {
-    return wte.logits(forward(tokens, 0, this::attend, kept(tokens, recompute)));
+    return wte.logits(forward(tokens, 0, this::attend, kept(tokens, Recompute.NONE)));
   }
 
   /** Without a backward pass there is nothing to compute again, and nothing to keep either. */
