@@ -23,7 +23,7 @@ final class Selftest {
   /** The line above the others. */
   void begin(Device device) {
     line("on %s", device.name());
-    line("%-24s %6s %8s %12s %9s", "subject", "cases", "failed", "worst error", "seconds");
+    line("%-28s %6s %8s %12s %9s", "subject", "cases", "failed", "worst error", "seconds");
   }
 
   /** Runs them in their order, those of one subject together. */
@@ -49,7 +49,7 @@ final class Selftest {
     if (!wrong.isEmpty()) {
       sentences.add(wrong.getFirst() + (wrong.size() > 1 ? " (and " + (wrong.size() - 1) + " more of its cases)" : ""));
     }
-    line("%-24s %6d %8s %12s %9.2f", subject, checks.size(), wrong.isEmpty() ? "" : wrong.size(),
+    line("%-28s %6d %8s %12s %9.2f", subject, checks.size(), wrong.isEmpty() ? "" : wrong.size(),
         wrong.isEmpty() ? String.format(Locale.ROOT, "%.3f", worst) : "beyond", (System.nanoTime() - start) / 1e9);
   }
 
