@@ -17,7 +17,8 @@ import org.gatun.tensor.Kernels.Sink;
  */
 record LinearCrossEntropy(
     Tensor x, Tensor weight, Tensor targets, int classes, int ignored, int chunk, Tensor mean, Tensor lse, Tensor count)
-    implements Node {
+    implements
+      Node {
   private static final Formula MEAN = Formula.operand(0).dividedBy(Formula.operand(1));
 
   static Tensor apply(Tensor x, Tensor weight, Tensor targets, int classes, int ignored, long byteSize) {
@@ -32,7 +33,8 @@ record LinearCrossEntropy(
     }
     int columns = weight.shape().dim(0);
     if (classes < 1 || classes > columns) {
-      throw new IllegalArgumentException("linearCrossEntropy: " + classes + " classes do not fit the rows of " + weight);
+      throw new IllegalArgumentException(
+          "linearCrossEntropy: " + classes + " classes do not fit the rows of " + weight);
     }
     long chunk = Math.max(1, byteSize / ((long) columns * x.dtype().byteSize()));
     if (chunk >= targets.shape().size()) {

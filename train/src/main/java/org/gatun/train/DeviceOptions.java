@@ -73,13 +73,17 @@ final class DeviceOptions {
       int team = threads == null ? CpuDevice.physicalCores() : threads;
       return new CpuDevice(team, blas.equals("java") ? null : blas);
     }
-    Cuda.whyNot().ifPresent(reason -> {
-      throw new UnsupportedOperationException(
-          "--device " + device + ": " + reason + "; see gatun doctor, or use --device cpu");
-    });
+    requireCuda();
     return new CudaDevice(
         ordinal(), CudaDevice.Options.defaults().withTf32(arithmetic == Arithmetic.TF32).withTune(tune)
             .withDeterministic(deterministic));
+  }
+
+  private void requireCuda() {
+    Cuda.whyNot().ifPresent(reason -> {
+      throw new UnsupportedOperationException(
+          "--device " + device + ": " + reason + "; gatun doctor tells more, --device cpu does without");
+    });
   }
 
   /** Bytes that the device can still give. */
@@ -87,6 +91,7 @@ final class DeviceOptions {
     if (!isCuda()) {
       return new MachineMemory().available();
     }
+    requireCuda();
     try (var context = CudaContext.open(ordinal())) {
       return context.freeMemory();
     }

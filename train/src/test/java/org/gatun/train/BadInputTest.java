@@ -3,6 +3,7 @@ package org.gatun.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.gatun.cuda.Cuda;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -293,11 +295,12 @@ class BadInputTest {
   }
 
   @Test
-  void gpuThatThisVersionDoesNotUse() {
+  void gpuThatIsNotThere() {
+    assumeFalse(Cuda.isAvailable(), "this machine has a GPU");
     assertAnswer(
         Cli.train("--data", text, "--out", out, "--device", "cuda"),
         1,
-        "this version trains on the CPU only, use --device cpu");
+        "gatun: --device cuda: no CUDA: ");
   }
 
   @Test
