@@ -12,11 +12,8 @@ import org.gatun.tensor.Tensor;
 
 /** Causal attention in one kernel beside softmax(q kᵀ / √HS + mask) v by matrix products, which holds all scores. */
 final class FusedAttention {
-  /** Results stored in BF16 on the way: weights and result, the gradients of scores and of inputs. */
+  /** Results stored on the way: weights and result, the gradients of scores and of inputs. */
   private static final int STORED = 4;
-
-  /** Results rounded to F32 on the way there and back: score, exponential, weight, result, and the gradients of the last four. */
-  private static final int ROUNDED = 8;
 
   private FusedAttention() {}
 
@@ -24,14 +21,13 @@ final class FusedAttention {
     try (var processor = new CpuDevice()) {
       List<float[]> expected = Comparison.results(processor, precision, (tape, x) -> byProducts(tape, x[0], size),
           packed(size));
-      return Comparison.worst(results(device, precision, size), expected, tolerance(precision, size));
+      return Comparison.worst(results(device, precision, size), expected, tolerance(precision, size), size.headSize());
     }
   }
 
   /** A gradient is a sum over tokens of sums over a head of weights that were divided by a sum over tokens: three of each. */
   private static double tolerance(Precision precision, Size size) {
-    int terms = 3 * (size.time() + size.headSize());
-    return Comparison.tolerance(precision, terms, precision == Precision.F32 ? ROUNDED : STORED);
+    return Comparison.tolerance(precision, 3 * (size.time() + size.headSize()), STORED);
   }
 
   static List<float[]> results(Device device, Precision precision, Size size) {

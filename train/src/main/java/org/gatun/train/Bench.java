@@ -89,7 +89,8 @@ record Bench(Gpt2Config config, Precision precision, Recompute recompute, int co
   private static void requireFinite(TrainStep.Outcome outcome) {
     if (!outcome.isFinite()) {
       throw new IllegalStateException(
-          "the loss became " + outcome.loss() + ": times of a step that computes nonsense mean nothing; see gatun selftest");
+          "the loss became " + outcome.loss()
+              + ": times of a step that computes nonsense mean nothing; see gatun selftest");
     }
   }
 
@@ -112,7 +113,8 @@ record Bench(Gpt2Config config, Precision precision, Recompute recompute, int co
   Result predict(int rows) {
     try (Device device = CpuDevice.rehearsal()) {
       Map<String, Work> kernels = kernels(new TimedDevice(device), rows, false, 1);
-      return new Result(plan(rows, false).tokens(), new double[]{0}, 0, device.bytesReserved(), Optional.empty(), kernels);
+      return new Result(plan(rows, false).tokens(), new double[]{0}, 0, device.bytesReserved(), Optional.empty(),
+          kernels);
     }
   }
 }

@@ -91,7 +91,8 @@ final class TimedDevice implements Device {
       // Rows of the table are read as often as they are asked for, the others not at all.
       case "embedding" -> 2 * bytes((Tensor) arguments[0]) + bytes((Tensor) arguments[2]);
       // Master and both moments are read and written.
-      case "adamw" -> bytes(arguments) + bytes(Arrays.copyOfRange(arguments, 1, 2)) + bytes(Arrays.copyOfRange(arguments, 3, 5));
+      case "adamw" ->
+          bytes(arguments) + bytes(Arrays.copyOfRange(arguments, 1, 2)) + bytes(Arrays.copyOfRange(arguments, 3, 5));
       default -> bytes(arguments);
     };
   }

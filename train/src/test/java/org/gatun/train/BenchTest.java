@@ -26,7 +26,8 @@ class BenchTest {
     assertEquals(0, cli.code(), cli.err());
     List<String> rates = cli.out().lines().filter(line -> line.startsWith("micro_batch ")).toList();
     assertEquals(2, rates.size(), cli.out());
-    assertTrue(rates.getFirst().matches("micro_batch 1 context 8 ms \\d+\\.\\d{3} tokens_per_s \\d+"), rates.getFirst());
+    assertTrue(rates.getFirst().matches("micro_batch 1 context 8 ms \\d+\\.\\d{3} tokens_per_s \\d+"),
+        rates.getFirst());
     assertEquals(rates.getLast(), cli.lastLine());
     for (String kernel : List.of("linear.forward", "attention.backward", "update.adamw", "loss.crossEntropy")) {
       assertTrue(cli.out().contains("  " + kernel + " "), cli.out());
