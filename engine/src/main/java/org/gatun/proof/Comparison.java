@@ -51,37 +51,44 @@ final class Comparison {
     return values;
   }
 
-  /** 4 (√terms 2⁻²⁴ + roundings u), for the reasons that {@link org.gatun.tensor.GradientCheck} gives. */
-  static double tolerance(Precision precision, int terms, int roundings) {
+  /** Operations of a formula such as that of GELU's derivative, each of which rounds. */
+  private static final int FORMULA = 8;
+
+  /** 4 ((√terms + formula) 2⁻²⁴ + stored u), for the reasons that {@link org.gatun.tensor.GradientCheck} gives. */
+  static double tolerance(Precision precision, int terms, int stored) {
     double unit = precision == Precision.BF16 ? 0x1p-8 : 0x1p-24;
-    return 4 * (Math.sqrt(terms) * 0x1p-24 + roundings * unit);
+    return 4 * ((Math.sqrt(terms) + FORMULA) * 0x1p-24 + stored * unit);
+  }
+
+  /** As {@link #worst(List, List, double, int)}, where no row has a size of its own. */
+  static double worst(List<float[]> actual, List<float[]> expected, double tolerance) {
+    return worst(actual, expected, tolerance, Integer.MAX_VALUE);
   }
 
   /**
-   * The largest difference as a share of what is allowed: {@code tolerance} of the element, and of the root mean square of all, which is
-   * the size of what an element near zero was summed from.
+   * The largest difference as a share of what is allowed: {@code tolerance} of the element, and of the root mean square of its row or of
+   * all, whichever is more: the size of what an element near zero was summed from.
    *
+   * @param width elements of a row
    * @throws AssertionError if it is more than one
    */
-  static double worst(List<float[]> actual, List<float[]> expected, double tolerance) {
+  static double worst(List<float[]> actual, List<float[]> expected, double tolerance, int width) {
     double worst = 0;
     for (int i = 0; i < expected.size(); i++) {
       String what = i == 0 ? "result" : "gradient of input " + (i - 1);
-      worst = Math.max(worst, worst(what, actual.get(i), expected.get(i), tolerance));
+      worst = Math.max(worst, worst(what, actual.get(i), expected.get(i), tolerance, width));
     }
     return worst;
   }
 
-  private static double worst(String what, float[] actual, float[] expected, double tolerance) {
-    double squares = 0;
-    for (float e : expected) {
-      squares += (double) e * e;
-    }
-    double size = Math.sqrt(squares / expected.length);
+  private static double worst(String what, float[] actual, float[] expected, double tolerance, int width) {
+    double all = size(expected, 0, expected.length);
+    double row = 0;
     double worst = 0;
     for (int i = 0; i < expected.length; i++) {
+      row = i % width == 0 ? size(expected, i, (int) Math.min((long) i + width, expected.length)) : row;
       double difference = Math.abs((double) actual[i] - expected[i]);
-      double limit = tolerance * (Math.abs(expected[i]) + size);
+      double limit = tolerance * (Math.abs(expected[i]) + Math.max(row, all));
       if (difference != 0 && !(difference <= limit)) {
         throw new AssertionError(what + ", element " + i + " of " + expected.length + ": " + actual[i]
             + ", the processor has " + expected[i] + ": they differ by " + difference + ", allowed is " + limit);
@@ -89,5 +96,14 @@ final class Comparison {
       worst = difference == 0 ? worst : Math.max(worst, difference / limit);
     }
     return worst;
+  }
+
+  /** Root mean square. */
+  private static double size(float[] values, int from, int to) {
+    double squares = 0;
+    for (int i = from; i < to; i++) {
+      squares += (double) values[i] * values[i];
+    }
+    return Math.sqrt(squares / (to - from));
   }
 }

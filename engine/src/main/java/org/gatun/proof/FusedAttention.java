@@ -12,8 +12,8 @@ import org.gatun.tensor.Tensor;
 
 /** Causal attention in one kernel beside softmax(q kᵀ / √HS + mask) v by matrix products, which holds all scores. */
 final class FusedAttention {
-  /** As for the rows of attention in {@link OpTable}, and one for the result that is compared. */
-  private static final int ROUNDINGS = 4;
+  /** Results stored on the way: weights and result, the gradients of scores and of inputs. */
+  private static final int STORED = 4;
 
   private FusedAttention() {}
 
@@ -21,9 +21,13 @@ final class FusedAttention {
     try (var processor = new CpuDevice()) {
       List<float[]> expected = Comparison.results(processor, precision, (tape, x) -> byProducts(tape, x[0], size),
           packed(size));
-      return Comparison.worst(
-          results(device, precision, size), expected, Comparison.tolerance(precision, size.time(), ROUNDINGS));
+      return Comparison.worst(results(device, precision, size), expected, tolerance(precision, size), size.headSize());
     }
+  }
+
+  /** A gradient is a sum over tokens of sums over a head of weights that were divided by a sum over tokens: three of each. */
+  private static double tolerance(Precision precision, Size size) {
+    return Comparison.tolerance(precision, 3 * (size.time() + size.headSize()), STORED);
   }
 
   static List<float[]> results(Device device, Precision precision, Size size) {

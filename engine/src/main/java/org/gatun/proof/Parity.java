@@ -30,13 +30,13 @@ final class Parity {
   private Parity() {}
 
   /** One operation: the longest sum forward or backward, and the longest chain of stored results. */
-  private record Case(String name, int terms, int roundings, Comparison.Work work, int[]... shapes) {
+  private record Case(String name, int terms, int stored, Comparison.Work work, int[]... shapes) {
     Check check(Precision precision) {
       return new Check(SUBJECT, name + " " + precision, device -> {
         try (var processor = new CpuDevice(1)) {
           List<float[]> expected = Comparison.results(processor, precision, work, shapes);
           List<float[]> actual = Comparison.results(device, precision, work, shapes);
-          return Comparison.worst(actual, expected, Comparison.tolerance(precision, terms, roundings));
+          return Comparison.worst(actual, expected, Comparison.tolerance(precision, terms, stored));
         }
       });
     }
