@@ -20,7 +20,8 @@ final class Staging {
   /** Long enough that the cost of a copy is its bytes, not its start (some 10 µs, or 0.5 MB at 50 GB/s). */
   private static final int SLOT_BYTES = 4 << 20;
 
-  private static final int SLOTS = 2;
+  /** A micro-batch brings three or four tensors: enough for the host to be two of them ahead of the device. */
+  private static final int SLOTS = 8;
 
   private record Slot(MemorySegment segment, Event copied) {}
 

@@ -21,6 +21,10 @@ final class DeviceOptions {
   @Option(names = "--tune", defaultValue = "false", description = "On a GPU, time the candidates for each matrix product when it is first met; what is found is kept for the next start.")
   boolean tune;
 
+  @Option(names = "--deterministic", defaultValue = "false", description = "On a GPU, the same bits at every run, also of attention in bf16, whose backward pass then takes more memory. On the CPU it"
+      + " is so in any case.")
+  boolean deterministic;
+
   void validate() {
     if (threads != null) {
       WrongUse.unlessAtLeast("--threads", 1, threads);
@@ -75,7 +79,9 @@ final class DeviceOptions {
     }
     requireCuda();
     return new CudaDevice(
-        ordinal(), CudaDevice.Options.defaults().withTf32(arithmetic == Arithmetic.TF32).withTune(tune)
+        ordinal(),
+        CudaDevice.Options.defaults().withTf32(arithmetic == Arithmetic.TF32).withTune(tune)
+            .withDeterministic(deterministic)
             .withDeterministic(deterministic));
   }
 

@@ -42,35 +42,12 @@ import picocli.CommandLine.Spec;
 })
 final class TrainCommand implements Callable<Integer> {
   /** What a run may change when it is taken up again; all else is part of what makes its result. */
-  private static final Set<String> MAY_CHANGE =
-      Set.of(
-          "steps",
-          "max-minutes",
-          "threads",
-          "blas",
-          "device",
-          "data",
-          "val-data",
-          "eval-interval",
-          "eval-tokens",
-          "checkpoint-interval",
-          "keep-checkpoints",
-          "keep-every",
-          "checkpoint-write",
-          "memory-check",
-          "micro-batch",
-          "recompute",
-          "on-spike",
-          "spike-z",
-          "spike-window",
-          "sample-interval",
-          "sample-tokens",
-          "sample-prompt",
-          "log-interval",
-          "fresh",
-          "out",
-          "resume",
-          "resume-step");
+  private static final Set<String> MAY_CHANGE = Set.of(
+      "steps", "max-minutes", "threads", "blas", "device", "data", "val-data", "eval-interval", "eval-tokens",
+      "checkpoint-interval", "keep-checkpoints", "keep-every", "checkpoint-write", "memory-check",
+      "micro-batch", "recompute", "on-spike", "spike-z", "spike-window", "sample-interval", "sample-tokens",
+      "sample-prompt", "log-interval", "fresh", "out", "resume", "resume-step", "tune", "deterministic",
+      "gpus", "no-graph", "rank-timeout-seconds");
 
   /** Options that say what is to be done now, and are no part of a run. */
   private static final Set<String> OF_THE_MOMENT = Set.of("out", "resume", "resume-step", "fresh", "max-minutes");
