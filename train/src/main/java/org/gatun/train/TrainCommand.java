@@ -163,6 +163,8 @@ final class TrainCommand implements Callable<Integer> {
       return 0;
     }
     if (parallel.launches()) {
+      spikes.validateForRanks();
+      deviceOptions.useGpu(0, origins);
       return parallel.launch(spec.root().commandLine().getParseResult().originalArgs());
     }
     if (continued != null) {
