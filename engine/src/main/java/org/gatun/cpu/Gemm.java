@@ -92,6 +92,9 @@ final class Gemm {
   /** Rows of A packed by one task, a multiple of both tiles' rows. */
   private static final int PACKED_ROWS = 120;
 
+  /** Rows of A multiplied with a panel of B before the next one: both, and what they make, fit the second-level cache. */
+  private static final int SWEEP = 96;
+
   /** Up to so many rows of A, B is read in place instead of being packed. */
   private static final int MAX_DOT_ROWS = 3;
 
@@ -331,27 +334,27 @@ final class Gemm {
     int tiles = ceilDiv(block.rows, TILE_ROWS);
     int end = Math.min(block.rows, (int) ((long) tiles * (cut + 1) / cuts) * TILE_ROWS);
     int row = (int) ((long) tiles * cut / cuts) * TILE_ROWS;
-    while (row < end) {
-      int height = end - row >= TILE_ROWS ? TILE_ROWS : FEW_ROWS;
-      multiplyRow(block, packedA, scratch, chunk, row, height);
-      row += height;
+    for (; row < end; row += SWEEP) {
+      sweep(block, packedA, scratch, chunk, row, Math.min(end - row, SWEEP));
     }
   }
 
-  /** One panel of A, which stays in the first-level cache, with all panels of a chunk of B. */
-  private static void multiplyRow(
-      Block block, float[] packedA, Scratch scratch, int chunk, int row, int height) {
+  /** Some panels of A with all panels of a chunk of B, each of which is read again while it is still near. */
+  private static void sweep(Block block, float[] packedA, Scratch scratch, int chunk, int row, int rows) {
     int from = chunk * block.chunk();
     int columns = Math.min(block.product.c.columns - from, block.chunk());
     int stride = roundUp(columns, TILE_COLUMNS);
     int depth = block.depth;
-    float[] strip = scratch.strip = grown(scratch.strip, TILE_ROWS * block.chunk());
+    float[] strip = scratch.strip = grown(scratch.strip, (SWEEP + TILE_ROWS) * block.chunk());
     for (int j = 0; j < columns; j += TILE_COLUMNS) {
-      GemmKernels.multiply(
-          height, depth, packedA, row * depth, scratch.packedB, j * depth, strip, j, stride);
+      for (int i = 0; i < rows;) {
+        int height = rows - i >= TILE_ROWS ? TILE_ROWS : FEW_ROWS;
+        GemmKernels.multiply(
+            height, depth, packedA, (row + i) * depth, scratch.packedB, j * depth, strip, i * stride + j, stride);
+        i += height;
+      }
     }
-    int rows = Math.min(height, block.rows - row);
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < Math.min(rows, block.rows - row); i++) {
       store(block, scratch, i * stride, block.row + row + i, from, columns);
     }
   }
