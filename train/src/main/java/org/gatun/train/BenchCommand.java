@@ -20,13 +20,6 @@ import picocli.CommandLine.Option;
   ""
 })
 final class BenchCommand implements Callable<Integer> {
-  /** Sizes of the products and copies that the peak is measured with. */
-  private static final int GPU_MATRIX = 4096;
-
-  private static final int CPU_MATRIX = 768;
-  private static final int GPU_COPY = 1 << 28;
-  private static final int CPU_COPY = 1 << 24;
-
   @Mixin
   DeviceOptions deviceOptions;
 
@@ -105,11 +98,8 @@ final class BenchCommand implements Callable<Integer> {
     Roofline measured;
     Optional<Roofline> promised;
     try (Device device = deviceOptions.open(arithmetic)) {
-      boolean gpu = deviceOptions.isCuda();
-      promised = gpu ? Card.of(device.name()).map(found -> found.roofline(arithmetic)) : Optional.empty();
-      measured = new Roofline(
-          PeakMeter.products(device, arithmetic.precision().compute(), gpu ? GPU_MATRIX : CPU_MATRIX),
-          PeakMeter.copies(device, gpu ? GPU_COPY : CPU_COPY));
+      promised = Card.of(device.name()).map(found -> found.roofline(arithmetic));
+      measured = new Roofline(PeakMeter.products(device, arithmetic.precision().compute()), PeakMeter.copies(device));
       report.say("device", "%s", device.name());
     }
     report.say("measured", measured);

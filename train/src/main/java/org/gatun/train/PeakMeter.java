@@ -16,6 +16,14 @@ final class PeakMeter {
   private static final int SIZE = 768;
   private static final int TRIALS = 8;
 
+  /** Sizes grow until a trial takes so long, or to the largest: a card is only fast on what is large, others need not wait for it. */
+  private static final double ENOUGH_MILLISECONDS = 5;
+
+  private static final int LEAST_MATRIX = 256;
+  private static final int LARGEST_MATRIX = 4096;
+  private static final int LEAST_COPY = 1 << 20;
+  private static final int LARGEST_COPY = 1 << 28;
+
   private PeakMeter() {}
 
   /**
@@ -37,8 +45,17 @@ final class PeakMeter {
     return 2.0 * SIZE * SIZE * SIZE / best * 1e9;
   }
 
-  /** Floating-point operations a second of products of square matrices of random numbers in this type, the best of some trials. */
-  static double products(Device device, DType dtype, int size) {
+  /** Floating-point operations a second of products of large square matrices of random numbers in this type, the best of some trials. */
+  static double products(Device device, DType dtype) {
+    for (int size = LEAST_MATRIX;; size *= 2) {
+      double milliseconds = product(device, dtype, size);
+      if (milliseconds > ENOUGH_MILLISECONDS || size == LARGEST_MATRIX) {
+        return 2.0 * size * size * size / milliseconds * 1e3;
+      }
+    }
+  }
+
+  private static double product(Device device, DType dtype, int size) {
     var values = new float[size * size];
     var random = new SplittableRandom(1);
     for (int i = 0; i < values.length; i++) {
@@ -47,18 +64,25 @@ final class PeakMeter {
     try (var scope = Scope.on(device)) {
       Tensor a = scope.tensor(values, Shape.of(size, size), dtype);
       Tensor b = scope.tensor(values, Shape.of(size, size), dtype);
-      double best = best(device, () -> scope.release(a.matmul(b)));
-      return 2.0 * size * size * size / best * 1e3;
+      return best(device, () -> scope.release(a.matmul(b)));
     }
   }
 
-  /** Bytes a second, read and written together, of copies of so many F32 numbers, the best of some trials. */
-  static double copies(Device device, int size) {
+  /** Bytes a second, read and written together, of copies of many F32 numbers, the best of some trials. */
+  static double copies(Device device) {
+    for (int size = LEAST_COPY;; size *= 4) {
+      double milliseconds = copy(device, size);
+      if (milliseconds > ENOUGH_MILLISECONDS || size == LARGEST_COPY) {
+        return 2.0 * size * Float.BYTES / milliseconds * 1e3;
+      }
+    }
+  }
+
+  private static double copy(Device device, int size) {
     try (var scope = Scope.on(device)) {
       Tensor from = scope.full(1f, Shape.of(size));
       Tensor to = scope.allocate(Shape.of(size), DType.F32);
-      double best = best(device, () -> device.kernels().pointwise().copy(Sink.of(to), from));
-      return 2.0 * size * Float.BYTES / best * 1e3;
+      return best(device, () -> device.kernels().pointwise().copy(Sink.of(to), from));
     }
   }
 
