@@ -13,7 +13,7 @@ final class BatchOptions {
   Long batchTokens;
 
   @Option(names = "--recompute", paramLabel = "none|attention-mlp|block", defaultValue = "none", description = "Activations computed a second time instead of kept: those within each half of a block, or"
-      + " within each block. Takes less memory and about a third more time; results are the same.")
+      + " within each block. Takes less memory and a second forward pass of those; results are the same.")
   Recompute recompute;
 
   void validate() {
