@@ -84,7 +84,8 @@ final class Trainer implements AutoCloseable {
   private long savedStep = -1;
   private int rewinds;
   private Begun last;
-  private boolean stopping;
+  /** Steps after which all ranks have agreed to stop. */
+  private long stopAt = Long.MAX_VALUE;
   private long settledAt;
   private double stepMillis;
 
@@ -125,7 +126,7 @@ final class Trainer implements AutoCloseable {
         checkpoint();
       }
       writer.await();
-      if (stopping || stop.requested()) {
+      if (stopAt < Long.MAX_VALUE || stop.requested()) {
         log.line(
             "stopped after step " + step + "; go on with: gatun train --resume " + folder.path());
         return;
@@ -168,7 +169,7 @@ final class Trainer implements AutoCloseable {
     metrics = Metrics.open(folder, step);
     settledAt = System.nanoTime();
     try (var batches = job.batches(position, ranks)) {
-      while (step < job.optimizer().steps && !stopping) {
+      while (step < Math.min(job.optimizer().steps, stopAt)) {
         writer.check();
         boolean last = stop.requested() || System.nanoTime() >= deadline;
         if (last && ranks.size() == 1) {
@@ -266,7 +267,10 @@ final class Trainer implements AutoCloseable {
     double millis = (now - Math.max(begun.nanoTime(), settledAt)) / 1e6;
     settledAt = now;
     stepMillis += millis;
-    stopping |= outcome.stop();
+    if (outcome.stop()) {
+      // Ranks that look at a step while the next one runs take that one too, so this one must even if it has looked before.
+      stopAt = Math.min(stopAt, begun.step() + (job.deferred() ? 2 : 1));
+    }
     long number = begun.step() + 1;
     long tokens = trainStep.plan().tokens() * ranks.size();
     var result =

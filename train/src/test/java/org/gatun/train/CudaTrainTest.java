@@ -193,6 +193,24 @@ class CudaTrainTest {
     assertFalse(said.contains("fault in gatun itself"), said);
   }
 
+  /** A checkpoint after each step has rank 0 look at every step before the next one begins, which the other rank does not. */
+  @Test
+  void ranksAgreeOnTheStepAfterWhichTheyStop() throws Exception {
+    Path log = folder.resolve("log.txt");
+    Path run = folder.resolve("run");
+    Process launcher =
+        start(log, "--steps", 100_000, "--gpus", 2, "--micro-batch", 2, "--checkpoint-interval", 1, "--out", run);
+    try {
+      await(() -> Cli.text(log).contains("step 10") || !launcher.isAlive(), log);
+      launcher.destroy();
+      assertTrue(launcher.waitFor(1, TimeUnit.MINUTES), () -> Cli.text(log));
+    } finally {
+      launcher.descendants().forEach(ProcessHandle::destroyForcibly);
+      launcher.destroyForcibly();
+    }
+    assertTrue(Cli.text(log).contains("stopped after step"), () -> Cli.text(log));
+  }
+
   /** The launcher starts them in order. */
   private static ProcessHandle rank(Process launcher, int rank) {
     return launcher.children().sorted((a, b) -> Long.compare(a.pid(), b.pid())).toList().get(rank);
