@@ -209,6 +209,7 @@ class CudaTrainTest {
       launcher.destroyForcibly();
     }
     assertTrue(Cli.text(log).contains("stopped after step"), () -> Cli.text(log));
+    assertFalse(Cli.text(log).contains("gatun: "), () -> "a rank was left behind: " + Cli.text(log));
   }
 
   /** The launcher starts them in order. */
