@@ -190,6 +190,11 @@ final class Gemm {
       return Math.min(c.rows, Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
     }
 
+    /** No fewer than the rows of A when packed: those beyond the last large tile fill small ones. */
+    int packedRows() {
+      return rows() + FEW_ROWS;
+    }
+
     /** The k-th block of the rows from {@code row} on; {@code sums} holds what earlier blocks gave. */
     Block block(int row, int k, Matrix sums) {
       int height = Math.min(rows(), c.rows - row);
@@ -257,7 +262,7 @@ final class Gemm {
       dots(product);
       return;
     }
-    packedA = grown(packedA, roundUp(product.rows(), FEW_ROWS) * product.depth());
+    packedA = grown(packedA, product.packedRows() * product.depth());
     Matrix partial = product.c;
     if (product.needsSums()) {
       sums = grown(sums, (long) product.c.rows * product.c.columns);
@@ -279,7 +284,7 @@ final class Gemm {
 
   /** One worker on one product of a batch. */
   private static void alone(Product product, Scratch scratch) {
-    scratch.packedA = grown(scratch.packedA, roundUp(product.rows(), FEW_ROWS) * product.depth());
+    scratch.packedA = grown(scratch.packedA, product.packedRows() * product.depth());
     Matrix partial = product.c;
     if (product.needsSums()) {
       scratch.sums = grown(scratch.sums, (long) product.c.rows * product.c.columns);
@@ -310,7 +315,7 @@ final class Gemm {
     if (scratch.packedFor == block && scratch.packedChunk == chunk) {
       return;
     }
-    scratch.packedB = grown(scratch.packedB, block.chunk() * block.depth);
+    scratch.packedB = grown(scratch.packedB, block.chunk() * Math.max(1, block.depth)); // the kernels look at the first of k
     Matrix b = block.product.b.transposed();
     int from = chunk * block.chunk();
     int columns = Math.min(b.rows - from, block.chunk());

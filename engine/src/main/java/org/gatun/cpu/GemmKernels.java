@@ -24,10 +24,11 @@ final class GemmKernels {
 
   /**
    * Rows of the large tile. Lanes of 512 bits come with 32 registers: 8 x 2 accumulators leave room for
-   * what is multiplied.
-   * With 256 bits there are 16 registers, and 4 x 2 is the largest tile for which C2 spills nothing.
+   * what is multiplied. With 256 bits there are 16 registers: 6 x 2 accumulators, two vectors of B and
+   * one number of A. The wider the tile, the fewer loads a multiplication; where two threads share a
+   * core that counts more than the number of multiplications in flight.
    */
-  static final int TILE_ROWS = LANES >= 16 ? 8 : 4;
+  static final int TILE_ROWS = LANES >= 16 ? 8 : LANES == 8 ? 6 : 4;
 
   /** Rows of the small tile, which takes the rows that do not fill a large one. */
   static final int FEW_ROWS = 4;
@@ -53,17 +54,21 @@ final class GemmKernels {
    * {@code stride} apart. Each element is one chain of fused multiply-adds in the order of depth,
    * whichever kernel runs.
    */
-  static void multiply(int rows, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
+  static void multiply(
+      int rows, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
     if (LANES < 8) {
       multiply4x4(depth, a, aAt, b, bAt, c, cAt, stride);
     } else if (rows == FEW_ROWS) {
       multiply4x2(depth, a, aAt, b, bAt, c, cAt, stride);
+    } else if (LANES == 8) {
+      multiply6x2(depth, a, aAt, b, bAt, c, cAt, stride);
     } else {
       multiply8x2(depth, a, aAt, b, bAt, c, cAt, stride);
     }
   }
 
-  private static void multiply4x2(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
+  private static void multiply4x2(
+      int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
     FloatVector c00 = FloatVector.zero(SPECIES);
     FloatVector c01 = FloatVector.zero(SPECIES);
     FloatVector c10 = FloatVector.zero(SPECIES);
@@ -103,7 +108,8 @@ final class GemmKernels {
     c31.intoArray(c, cAt + LANES);
   }
 
-  private static void multiply4x4(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
+  private static void multiply4x4(
+      int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
     FloatVector c00 = FloatVector.zero(SPECIES);
     FloatVector c01 = FloatVector.zero(SPECIES);
     FloatVector c02 = FloatVector.zero(SPECIES);
@@ -167,6 +173,75 @@ final class GemmKernels {
     c31.intoArray(c, cAt + LANES);
     c32.intoArray(c, cAt + 2 * LANES);
     c33.intoArray(c, cAt + 3 * LANES);
+  }
+
+  /**
+   * The tile for 16 registers. C2 puts the loads of a loop before its multiplications for as long as it
+   * believes that registers suffice; here it would load six numbers of A at once and keep three
+   * accumulators in memory. It believes otherwise when more vectors are alive: so two of B are read
+   * before the loop and written back, unchanged, after it. They wait in memory, and the accumulators
+   * do not. (Two: with one or three the accumulators go to memory again under one collector or another.)
+   */
+  private static void multiply6x2(
+      int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
+    int heldAt = bAt;
+    FloatVector held0 = FloatVector.fromArray(SPECIES, b, heldAt);
+    FloatVector held1 = FloatVector.fromArray(SPECIES, b, heldAt + LANES);
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c30 = FloatVector.zero(SPECIES);
+    FloatVector c31 = FloatVector.zero(SPECIES);
+    FloatVector c40 = FloatVector.zero(SPECIES);
+    FloatVector c41 = FloatVector.zero(SPECIES);
+    FloatVector c50 = FloatVector.zero(SPECIES);
+    FloatVector c51 = FloatVector.zero(SPECIES);
+    for (int k = 0; k < depth; k++) {
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[aAt]);
+      c00 = b0.fma(a0, c00);
+      c01 = b1.fma(a0, c01);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[aAt + 1]);
+      c10 = b0.fma(a1, c10);
+      c11 = b1.fma(a1, c11);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[aAt + 2]);
+      c20 = b0.fma(a2, c20);
+      c21 = b1.fma(a2, c21);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[aAt + 3]);
+      c30 = b0.fma(a3, c30);
+      c31 = b1.fma(a3, c31);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[aAt + 4]);
+      c40 = b0.fma(a4, c40);
+      c41 = b1.fma(a4, c41);
+      FloatVector a5 = FloatVector.broadcast(SPECIES, a[aAt + 5]);
+      c50 = b0.fma(a5, c50);
+      c51 = b1.fma(a5, c51);
+      aAt += 6;
+      bAt += 2 * LANES;
+    }
+    c00.intoArray(c, cAt);
+    c01.intoArray(c, cAt + LANES);
+    cAt += stride;
+    c10.intoArray(c, cAt);
+    c11.intoArray(c, cAt + LANES);
+    cAt += stride;
+    c20.intoArray(c, cAt);
+    c21.intoArray(c, cAt + LANES);
+    cAt += stride;
+    c30.intoArray(c, cAt);
+    c31.intoArray(c, cAt + LANES);
+    cAt += stride;
+    c40.intoArray(c, cAt);
+    c41.intoArray(c, cAt + LANES);
+    cAt += stride;
+    c50.intoArray(c, cAt);
+    c51.intoArray(c, cAt + LANES);
+    held0.intoArray(b, heldAt);
+    held1.intoArray(b, heldAt + LANES);
   }
 
   private static void multiply8x2(
@@ -258,7 +333,8 @@ final class GemmKernels {
     long rowBytes = x.rowStride() * Float.BYTES;
     for (int k = 0; k < x.columns(); k += STRIP) {
       int n = Math.min(STRIP, x.columns() - k);
-      for (int j = 0; j < width; j += 4) {
+      for (int quad = 0; quad < quads(width); quad++) {
+        int j = quadRow(quad, width);
         int to = at + k * width + j;
         if (row + j + 4 <= x.rows()) {
           long place = x.at(row + j, k) * Float.BYTES;
@@ -270,19 +346,36 @@ final class GemmKernels {
     }
   }
 
-  /** All panels from rows that are neighbours of each other, sixteen rows at a time. */
+  /** All panels from rows that are neighbours of each other, four times four rows at a time. */
   private static void packColumns(Matrix x, int width, float[] packed, int at) {
-    long step = x.columnStride() * Float.BYTES;
-    int whole = x.rows() < 16 ? 0 : x.rows() / 4 * 4;
-    for (int i = 0; i < whole; i += 16) {
-      int row = Math.min(i, whole - 16);
-      long place = x.at(row, 0) * Float.BYTES;
-      copyQuads(x.bytes(), place, step, x.columns(), packed, at, row, width);
+    int all = ceilDiv(x.rows(), width) * quads(width);
+    int whole = all;
+    while (whole > 0 && quadRow(whole - 1, width) + 4 > x.rows()) {
+      whole--;
     }
-    for (int row = whole; row % width != 0 || row < x.rows(); row += 4) {
-      int to = at + placeInPanels(row, x.columns(), width);
-      packSingly(x, row, 0, x.columns(), packed, to, width);
+    whole = whole < 4 ? 0 : whole;
+    for (int quad = 0; quad < whole; quad += 4) {
+      copyQuads(x, Math.min(quad, whole - 4), width, packed, at);
     }
+    for (int quad = whole; quad < all; quad++) {
+      int row = quadRow(quad, width);
+      packSingly(x, row, 0, x.columns(), packed, at + placeInPanels(row, x.columns(), width), width);
+    }
+  }
+
+  /** How many times four rows make a panel of {@code width} rows, where needed with some of them twice. */
+  private static int quads(int width) {
+    return ceilDiv(width, 4);
+  }
+
+  /** The first of the four rows that bear the number {@code quad}, counted through all panels. */
+  private static int quadRow(int quad, int width) {
+    int panel = quad / quads(width);
+    return panel * width + Math.min(quad % quads(width) * 4, width - 4);
+  }
+
+  private static int ceilDiv(int a, int b) {
+    return -Math.floorDiv(-a, b);
   }
 
   /** Four rows of a panel, element by element, with zeros for rows that x does not have. */
@@ -330,21 +423,31 @@ final class GemmKernels {
     }
   }
 
-  /**
-   * Copies 16 rows, from the one with number {@code row} on, whose elements of equal index are
-   * neighbours; n elements each, {@code step} bytes apart.
-   */
+  /** Copies four times four rows, beginning with the numbered ones, whose elements of equal index are neighbours. */
+  private static void copyQuads(Matrix x, int quad, int width, float[] packed, int at) {
+    int row0 = quadRow(quad, width);
+    int row1 = quadRow(quad + 1, width);
+    int row2 = quadRow(quad + 2, width);
+    int row3 = quadRow(quad + 3, width);
+    int n = x.columns();
+    copyQuads(
+        x.bytes(), x.at(row0, 0) * Float.BYTES, row1 - row0, row2 - row0, row3 - row0, x.columnStride() * Float.BYTES,
+        n,
+        packed, at + placeInPanels(row0, n, width), at + placeInPanels(row1, n, width),
+        at + placeInPanels(row2, n, width), at + placeInPanels(row3, n, width), width);
+  }
+
   private static void copyQuads(
-      MemorySegment x, long place, long step, int n, float[] packed, int at, int row, int width) {
-    int to0 = at + placeInPanels(row, n, width);
-    int to1 = at + placeInPanels(row + 4, n, width);
-    int to2 = at + placeInPanels(row + 8, n, width);
-    int to3 = at + placeInPanels(row + 12, n, width);
+      MemorySegment x, long place, int second, int third, int fourth, long step, int n,
+      float[] packed, int to0, int to1, int to2, int to3, int width) {
+    long place1 = (long) second * Float.BYTES;
+    long place2 = (long) third * Float.BYTES;
+    long place3 = (long) fourth * Float.BYTES;
     for (int i = 0; i < n; i++) {
       FloatVector.fromMemorySegment(QUAD, x, place, ORDER).intoArray(packed, to0);
-      FloatVector.fromMemorySegment(QUAD, x, place + 16, ORDER).intoArray(packed, to1);
-      FloatVector.fromMemorySegment(QUAD, x, place + 32, ORDER).intoArray(packed, to2);
-      FloatVector.fromMemorySegment(QUAD, x, place + 48, ORDER).intoArray(packed, to3);
+      FloatVector.fromMemorySegment(QUAD, x, place + place1, ORDER).intoArray(packed, to1);
+      FloatVector.fromMemorySegment(QUAD, x, place + place2, ORDER).intoArray(packed, to2);
+      FloatVector.fromMemorySegment(QUAD, x, place + place3, ORDER).intoArray(packed, to3);
       place += step;
       to0 += width;
       to1 += width;
