@@ -2,6 +2,7 @@ package org.gatun.train;
 
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.gatun.tensor.DType;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -33,7 +34,7 @@ final class DoctorCommand implements Callable<Integer> {
       line(
           "speed",
           String.format(
-              Locale.ROOT, "%.0f GFLOP/s, multiplying matrices", PeakMeter.measure(device) / 1e9));
+              Locale.ROOT, "%.0f GFLOP/s, multiplying matrices", PeakMeter.products(device, DType.F32) / 1e9));
     }
     line(
         "heap",

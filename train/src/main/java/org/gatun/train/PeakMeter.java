@@ -16,6 +16,9 @@ final class PeakMeter {
   private static final int SIZE = 768;
   private static final int TRIALS = 8;
 
+  /** Nanoseconds without a better trial after which the best is believed. */
+  private static final long PATIENCE = 300_000_000;
+
   /** Sizes grow until a trial takes so long, or to the largest: a card is only fast on what is large, others need not wait for it. */
   private static final double ENOUGH_MILLISECONDS = 5;
 
@@ -27,7 +30,8 @@ final class PeakMeter {
   private PeakMeter() {}
 
   /**
-   * Floating-point operations a second of the best of some trials; takes about a tenth of a second.
+   * Floating-point operations a second of the best of some trials, where products have been at work
+   * for some time; takes about a tenth of a second.
    */
   static double measure(Device device) {
     double best = Double.MAX_VALUE;
@@ -45,7 +49,7 @@ final class PeakMeter {
     return 2.0 * SIZE * SIZE * SIZE / best * 1e9;
   }
 
-  /** Floating-point operations a second of products of large square matrices of random numbers in this type, the best of some trials. */
+  /** Floating-point operations a second of products of large square matrices of random numbers in this type, at their best; takes about a second, for it warms up. */
   static double products(Device device, DType dtype) {
     for (int size = LEAST_MATRIX;; size *= 2) {
       double milliseconds = product(device, dtype, size);
@@ -68,7 +72,7 @@ final class PeakMeter {
     }
   }
 
-  /** Bytes a second, read and written together, of copies of many F32 numbers, the best of some trials. */
+  /** Bytes a second, read and written together, of copies of many F32 numbers, at their best. */
   static double copies(Device device) {
     for (int size = LEAST_COPY;; size *= 4) {
       double milliseconds = copy(device, size);
@@ -86,13 +90,19 @@ final class PeakMeter {
     }
   }
 
+  /** Milliseconds of the best trial; it ends when for a while none was better, for compilers need time to make code fast. */
   private static double best(Device device, Runnable work) {
     double best = Double.MAX_VALUE;
-    for (int trial = 0; trial < TRIALS; trial++) {
+    long since = System.nanoTime();
+    do {
       Moment start = device.mark();
       work.run();
-      best = Math.min(best, device.mark().millisecondsSince(start));
-    }
+      double milliseconds = device.mark().millisecondsSince(start);
+      if (milliseconds < best) {
+        since = milliseconds < 0.98 * best ? System.nanoTime() : since;
+        best = milliseconds;
+      }
+    } while (System.nanoTime() - since < PATIENCE);
     return best;
   }
 }
