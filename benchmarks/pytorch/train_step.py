@@ -33,15 +33,16 @@ PRESETS = {
 
 
 class Block(nn.Module):
-    def __init__(self, channels, heads):
+    def __init__(self, channels, heads, bias, gelu):
         super().__init__()
         self.heads = heads
-        self.ln_1 = nn.LayerNorm(channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.attention_out = nn.Linear(channels, channels)
-        self.ln_2 = nn.LayerNorm(channels)
-        self.up = nn.Linear(channels, 4 * channels)
-        self.down = nn.Linear(4 * channels, channels)
+        self.gelu = gelu
+        self.ln_1 = nn.LayerNorm(channels, bias=bias)
+        self.qkv = nn.Linear(channels, 3 * channels, bias=bias)
+        self.attention_out = nn.Linear(channels, channels, bias=bias)
+        self.ln_2 = nn.LayerNorm(channels, bias=bias)
+        self.up = nn.Linear(channels, 4 * channels, bias=bias)
+        self.down = nn.Linear(4 * channels, channels, bias=bias)
 
     def forward(self, x):  # (B, T, C)
         B, T, C = x.shape
@@ -49,16 +50,16 @@ class Block(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, NH, T, HS)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.attention_out(mixed.transpose(1, 2).reshape(B, T, C))
-        return x + self.down(F.gelu(self.up(self.ln_2(x)), approximate="tanh"))
+        return x + self.down(F.gelu(self.up(self.ln_2(x)), approximate=self.gelu))
 
 
 class Gpt2(nn.Module):
-    def __init__(self, layers, heads, channels, vocab, positions):
+    def __init__(self, layers, heads, channels, vocab, positions, bias=True, gelu="tanh"):
         super().__init__()
         self.wte = nn.Embedding(vocab, channels)
         self.wpe = nn.Embedding(positions, channels)
-        self.blocks = nn.ModuleList(Block(channels, heads) for _ in range(layers))
-        self.ln_f = nn.LayerNorm(channels)
+        self.blocks = nn.ModuleList(Block(channels, heads, bias, gelu) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(channels, bias=bias)
         residual_std = 0.02 / math.sqrt(2 * layers)
         for name, parameter in self.named_parameters():
             if parameter.dim() >= 2:
