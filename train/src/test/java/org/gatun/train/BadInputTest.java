@@ -10,8 +10,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.gatun.cuda.Cuda;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -185,34 +187,31 @@ class BadInputTest {
     assumeTrue(
         mount("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", mount),
         "mounting a small tmpfs takes the superuser of Linux");
+    Object[] options = {"--data", text, "--steps", 3, "--checkpoint-interval", 1, "--channels", 32,
+      "--keep-checkpoints", 9};
     try {
-      assertAnswer(
-          Cli.train(
-              "--data",
-              text,
-              "--out",
-              mount.resolve("run"),
-              "--steps",
-              3,
-              "--checkpoint-interval",
-              1,
-              "--channels",
-              32,
-              "--keep-checkpoints",
-              9),
-          1,
-          "No space left on device");
       Path run = mount.resolve("run");
+      assertAnswer(Cli.train(with(options, "--out", run)), 1, "No space left on device");
       assertTrue(Files.exists(run.resolve("state.json")), "what was written before is still whole");
+      assertTrue(mount("mount", "-o", "remount,size=8m", mount), "room was made");
+      Cli resumed = Cli.run("train", "--resume", run);
+      assertEquals(0, resumed.code(), resumed.err());
+      assertEquals(0, Cli.train(with(options, "--out", out)).code());
+      assertEquals(Cli.rows(out), Cli.rows(run), "nothing was lost");
+      assertEquals(-1, Files.mismatch(out.resolve("model.safetensors"), run.resolve("model.safetensors")));
     } finally {
       mount("umount", mount);
     }
   }
 
+  private static Object[] with(Object[] options, Object... more) {
+    return Stream.concat(Arrays.stream(options), Arrays.stream(more)).toArray();
+  }
+
   private static boolean mount(Object... command) throws InterruptedException {
     try {
       var process =
-          new ProcessBuilder(java.util.Arrays.stream(command).map(Object::toString).toList())
+          new ProcessBuilder(Arrays.stream(command).map(Object::toString).toList())
               .redirectErrorStream(true)
               .start();
       return process.waitFor(10, TimeUnit.SECONDS) && process.exitValue() == 0;
