@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * Whole training steps of ours and of PyTorch's, in turns, each in a process of its own: so a machine
@@ -45,12 +46,22 @@ public final class Compare {
   private Compare() {}
 
   /** Prints a line a case. */
-  public static void main(String[] args) throws IOException, InterruptedException {
+  public static void main(String[] args) throws InterruptedException {
     var compare = new Compare();
-    for (int i = 0; i + 1 < args.length; i += 2) {
-      compare.set(args[i], args[i + 1]);
+    try {
+      for (int i = 0; i < args.length; i += 2) {
+        compare.set(args[i], i + 1 < args.length ? args[i + 1] : "");
+      }
+    } catch (IllegalArgumentException e) {
+      System.err.println(e.getMessage());
+      System.exit(2);
     }
-    compare.run();
+    try {
+      compare.run();
+    } catch (IOException e) {
+      System.err.println("compare: " + e.getMessage());
+      System.exit(1);
+    }
   }
 
   private void set(String option, String value) {
@@ -61,7 +72,8 @@ public final class Compare {
       case "--blas" -> blas = value;
       case "--only" -> only = value;
       default -> throw new IllegalArgumentException(
-          "compare: unknown option " + option + "; there are --python --rounds --threads --blas --only");
+          "compare: unknown option " + option + "; there are --python PATH, --rounds N, --threads N, --blas PATH and"
+              + " --only TEXT, a part of " + CASES.stream().map(Case::toString).collect(Collectors.joining(", ")));
     }
   }
 
