@@ -135,6 +135,13 @@ final class Ranks implements AutoCloseable {
     }
   }
 
+  /** Rank 0 gets on with what it does for all, while the others wait. */
+  void alone() {
+    if (watch != null) {
+      watch.alone();
+    }
+  }
+
   /** What ended the group is the reason for whatever else goes wrong afterwards. */
   void throwFailure() throws IOException {
     String reason = watch == null ? null : watch.failure();

@@ -379,7 +379,7 @@ final class Trainer implements AutoCloseable {
 
   private Evaluation evaluate() {
     return Evaluation.of(
-        job.model(), job.corpus().validation(), job.run().evalTokens, job.context());
+        job.model(), job.corpus().validation(), job.run().evalTokens, job.context(), (_, _, _) -> ranks.alone());
   }
 
   private void sample(StepLog log) {
@@ -396,7 +396,10 @@ final class Trainer implements AutoCloseable {
             prompt,
             sampling,
             job.run().sampleTokens,
-            piece -> log.piece(SampleCommand.printable(piece)));
+            piece -> {
+              ranks.alone();
+              log.piece(SampleCommand.printable(piece));
+            });
     log.line("");
   }
 

@@ -71,6 +71,9 @@ public final class RankWatch implements AutoCloseable {
   private final Consumer<String> onFailure;
   private final ConcurrentHashMap<Integer, Peer> peers = new ConcurrentHashMap<>();
   private final AtomicLong progress = new AtomicLong();
+
+  /** Signs of work that the others do not share in; they count against impatience, not for who is ahead. */
+  private final AtomicLong alone = new AtomicLong();
   private final AtomicReference<String> failure = new AtomicReference<>();
   private volatile boolean closed;
   private Thread beat;
@@ -220,6 +223,11 @@ public final class RankWatch implements AutoCloseable {
     progress.incrementAndGet();
   }
 
+  /** Says that rank 0 is at work while the others wait for it, as when it evaluates; cheap. */
+  public void alone() {
+    alone.incrementAndGet();
+  }
+
   /** What ended the group, if anything has. */
   public String failure() {
     return failure.get();
@@ -253,7 +261,7 @@ public final class RankWatch implements AutoCloseable {
     while (!closed && failure.get() == null) {
       sleep(BEAT);
       tellAll("at " + progress.get());
-      long sum = progress.get() + peers.values().stream().mapToLong(peer -> peer.progress).sum();
+      long sum = alone.get() + progress.get() + peers.values().stream().mapToLong(peer -> peer.progress).sum();
       if (sum != seen) {
         seen = sum;
         since = System.nanoTime();

@@ -112,6 +112,19 @@ class RankWatchTest {
   }
 
   @Test
+  void whatRankZeroDoesAloneIsWorkToo() throws Exception {
+    Group group = group(2, IMPATIENT);
+    for (int i = 0; i < 10; i++) { // longer than the patience, in steps much shorter than it
+      Thread.sleep(IMPATIENT.dividedBy(6));
+      assertNull(group.watches.get(0).failure());
+      group.watches.get(0).alone();
+    }
+    group.watches.get(1).progress(); // and then rank 0 does not get on: it has been no further before
+    assertTrue(group.reason(1).startsWith("rank 0 hangs"), group.reason(1));
+    group.watches.forEach(RankWatch::close);
+  }
+
+  @Test
   void theRankFurthestBehindIsTheOneThatHangs() throws Exception {
     Group group = group(3, IMPATIENT);
     group.watches.get(0).progress();
