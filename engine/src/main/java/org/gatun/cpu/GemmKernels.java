@@ -346,20 +346,70 @@ final class GemmKernels {
     }
   }
 
-  /** All panels from rows that are neighbours of each other, four times four rows at a time. */
+  /** All panels from rows that are neighbours of each other; the last panels by four rows at a time. */
   private static void packColumns(Matrix x, int width, float[] packed, int at) {
-    int all = ceilDiv(x.rows(), width) * quads(width);
-    int whole = all;
-    while (whole > 0 && quadRow(whole - 1, width) + 4 > x.rows()) {
-      whole--;
+    int n = x.columns();
+    int row = 0;
+    for (; n > 0 && row + Math.max(width, LANES) <= x.rows(); row += width) {
+      for (int j = 0; j < width; j += 2 * LANES) {
+        copyColumns(x, row + j, width - j, packed, at + row * n + j, width);
+      }
     }
-    whole = whole < 4 ? 0 : whole;
-    for (int quad = 0; quad < whole; quad += 4) {
-      copyQuads(x, Math.min(quad, whole - 4), width, packed, at);
+    int quads = ceilDiv(x.rows(), width) * quads(width);
+    for (int quad = row / width * quads(width); quad < quads; quad++) {
+      int first = quadRow(quad, width);
+      int to = at + placeInPanels(first, n, width);
+      if (first + 4 <= x.rows()) {
+        copyQuads(x.bytes(), x.at(first, 0) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to,
+            width);
+      } else {
+        packSingly(x, first, 0, n, packed, to, width);
+      }
     }
-    for (int quad = whole; quad < all; quad++) {
-      int row = quadRow(quad, width);
-      packSingly(x, row, 0, x.columns(), packed, at + placeInPanels(row, x.columns(), width), width);
+  }
+
+  /** Copies {@code rows} rows, or as many as two vectors hold. */
+  private static void copyColumns(Matrix x, int row, int rows, float[] packed, int to, int width) {
+    long place = x.at(row, 0) * Float.BYTES;
+    long step = x.columnStride() * Float.BYTES;
+    int n = x.columns();
+    if (rows >= 2 * LANES) {
+      copyPairs(x.bytes(), place, step, n, packed, to, width);
+      return;
+    }
+    // A vector may be longer than the panel is wide: what it writes beyond is overwritten by the next one, and the last
+    // is written singly, for there a neighbour may be at work.
+    copyVectors(x.bytes(), place, step, n - 1, packed, to, width);
+    for (int j = 0; j < rows; j++) {
+      packed[to + (n - 1) * width + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, n - 1) * Float.BYTES);
+    }
+  }
+
+  /** Copies n times four elements that lie {@code step} bytes apart. */
+  private static void copyQuads(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
+    for (int i = 0; i < n; i++) {
+      FloatVector.fromMemorySegment(QUAD, x, place, ORDER).intoArray(packed, to);
+      place += step;
+      to += width;
+    }
+  }
+
+  /** Copies n vectors that lie {@code step} bytes apart. */
+  private static void copyVectors(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
+    for (int i = 0; i < n; i++) {
+      FloatVector.fromMemorySegment(SPECIES, x, place, ORDER).intoArray(packed, to);
+      place += step;
+      to += width;
+    }
+  }
+
+  /** Copies n pairs of vectors that lie {@code step} bytes apart. */
+  private static void copyPairs(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
+    for (int i = 0; i < n; i++) {
+      FloatVector.fromMemorySegment(SPECIES, x, place, ORDER).intoArray(packed, to);
+      FloatVector.fromMemorySegment(SPECIES, x, place + LANES * Float.BYTES, ORDER).intoArray(packed, to + LANES);
+      place += step;
+      to += width;
     }
   }
 
@@ -420,39 +470,6 @@ final class GemmKernels {
       }
       place += Float.BYTES;
       to += width;
-    }
-  }
-
-  /** Copies four times four rows, beginning with the numbered ones, whose elements of equal index are neighbours. */
-  private static void copyQuads(Matrix x, int quad, int width, float[] packed, int at) {
-    int row0 = quadRow(quad, width);
-    int row1 = quadRow(quad + 1, width);
-    int row2 = quadRow(quad + 2, width);
-    int row3 = quadRow(quad + 3, width);
-    int n = x.columns();
-    copyQuads(
-        x.bytes(), x.at(row0, 0) * Float.BYTES, row1 - row0, row2 - row0, row3 - row0, x.columnStride() * Float.BYTES,
-        n,
-        packed, at + placeInPanels(row0, n, width), at + placeInPanels(row1, n, width),
-        at + placeInPanels(row2, n, width), at + placeInPanels(row3, n, width), width);
-  }
-
-  private static void copyQuads(
-      MemorySegment x, long place, int second, int third, int fourth, long step, int n,
-      float[] packed, int to0, int to1, int to2, int to3, int width) {
-    long place1 = (long) second * Float.BYTES;
-    long place2 = (long) third * Float.BYTES;
-    long place3 = (long) fourth * Float.BYTES;
-    for (int i = 0; i < n; i++) {
-      FloatVector.fromMemorySegment(QUAD, x, place, ORDER).intoArray(packed, to0);
-      FloatVector.fromMemorySegment(QUAD, x, place + place1, ORDER).intoArray(packed, to1);
-      FloatVector.fromMemorySegment(QUAD, x, place + place2, ORDER).intoArray(packed, to2);
-      FloatVector.fromMemorySegment(QUAD, x, place + place3, ORDER).intoArray(packed, to3);
-      place += step;
-      to0 += width;
-      to1 += width;
-      to2 += width;
-      to3 += width;
     }
   }
 
