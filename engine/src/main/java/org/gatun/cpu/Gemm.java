@@ -307,8 +307,8 @@ final class Gemm {
     int to = Math.min(block.rows, from + PACKED_ROWS);
     int wide = from + (to - from) / TILE_ROWS * TILE_ROWS;
     Matrix a = block.product.a;
-    GemmKernels.pack(part(a, block, block.row + from, wide - from, scratch), TILE_ROWS, packedA, from * block.depth);
-    GemmKernels.pack(part(a, block, block.row + wide, to - wide, scratch), FEW_ROWS, packedA, wide * block.depth);
+    GemmPanels.pack(part(a, block, block.row + from, wide - from, scratch), TILE_ROWS, packedA, from * block.depth);
+    GemmPanels.pack(part(a, block, block.row + wide, to - wide, scratch), FEW_ROWS, packedA, wide * block.depth);
   }
 
   private static void packB(Block block, int chunk, Scratch scratch) {
@@ -319,7 +319,7 @@ final class Gemm {
     Matrix b = block.product.b.transposed();
     int from = chunk * block.chunk();
     int columns = Math.min(b.rows - from, block.chunk());
-    GemmKernels.pack(part(b, block, from, columns, scratch), TILE_COLUMNS, scratch.packedB, 0);
+    GemmPanels.pack(part(b, block, from, columns, scratch), TILE_COLUMNS, scratch.packedB, 0);
     scratch.packedFor = block;
     scratch.packedChunk = chunk;
   }

@@ -5,14 +5,10 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
-import org.gatun.cpu.Gemm.Matrix;
 
 /**
- * The inner loops of {@link Gemm}: micro-kernels that multiply packed panels, and the re-ordering
- * of elements into panels.
+ * The inner loops of {@link Gemm}: micro-kernels that multiply packed panels, and products with few rows.
  *
  * <p>A micro-kernel reads and writes {@code float[]} alone, and that once at its end: C2 keeps the accumulators of such a method in registers, while accesses to a MemorySegment within the
  * same method exhaust its inlining budget and box every vector, which costs a factor of 100.
@@ -35,17 +31,6 @@ final class GemmKernels {
 
   /** Columns of every tile: two vectors, or four of 128 bits. */
   static final int TILE_COLUMNS = LANES >= 8 ? 2 * LANES : 4 * LANES;
-
-  /** Elements of a row that go to a panel at a time, so that this part stays in the first-level cache. */
-  private static final int STRIP = 128;
-
-  private static final VectorSpecies<Float> QUAD = FloatVector.SPECIES_128;
-  private static final VectorShuffle<Float> SWAP_NEIGHBOURS = VectorShuffle.fromValues(QUAD, 1, 0, 3, 2);
-  private static final VectorShuffle<Float> SWAP_HALVES = VectorShuffle.fromValues(QUAD, 2, 3, 0, 1);
-  private static final VectorMask<Float> EVEN = VectorMask.fromValues(QUAD, true, false, true, false);
-  private static final VectorMask<Float> ODD = VectorMask.fromValues(QUAD, false, true, false, true);
-  private static final VectorMask<Float> LOW = VectorMask.fromValues(QUAD, true, true, false, false);
-  private static final VectorMask<Float> HIGH = VectorMask.fromValues(QUAD, false, false, true, true);
 
   private GemmKernels() {}
 
@@ -315,167 +300,6 @@ final class GemmKernels {
     cAt += stride;
     c70.intoArray(c, cAt);
     c71.intoArray(c, cAt + LANES);
-  }
-
-  /** Packs F32 x into panels [columns of x, width], the last one filled up with zeros. */
-  static void pack(Matrix x, int width, float[] packed, int at) {
-    if (x.columnStride() == 1) {
-      for (int row = 0; row < x.rows(); row += width) {
-        packRows(x, row, width, packed, at + row * x.columns());
-      }
-    } else {
-      packColumns(x, width, packed, at);
-    }
-  }
-
-  /** One panel from rows whose elements are neighbours: a transposition. */
-  private static void packRows(Matrix x, int row, int width, float[] panel, int at) {
-    long rowBytes = x.rowStride() * Float.BYTES;
-    for (int k = 0; k < x.columns(); k += STRIP) {
-      int n = Math.min(STRIP, x.columns() - k);
-      for (int quad = 0; quad < quads(width); quad++) {
-        int j = quadRow(quad, width);
-        int to = at + k * width + j;
-        if (row + j + 4 <= x.rows()) {
-          long place = x.at(row + j, k) * Float.BYTES;
-          interleave4(x.bytes(), place, rowBytes, n, panel, to, width);
-        } else {
-          packSingly(x, row + j, k, n, panel, to, width);
-        }
-      }
-    }
-  }
-
-  /** All panels from rows that are neighbours of each other; the last panels by four rows at a time. */
-  private static void packColumns(Matrix x, int width, float[] packed, int at) {
-    int n = x.columns();
-    int row = 0;
-    for (; n > 0 && row + Math.max(width, LANES) <= x.rows(); row += width) {
-      for (int j = 0; j < width; j += 2 * LANES) {
-        copyColumns(x, row + j, width - j, packed, at + row * n + j, width);
-      }
-    }
-    int quads = ceilDiv(x.rows(), width) * quads(width);
-    for (int quad = row / width * quads(width); quad < quads; quad++) {
-      int first = quadRow(quad, width);
-      int to = at + placeInPanels(first, n, width);
-      if (first + 4 <= x.rows()) {
-        copyQuads(x.bytes(), x.at(first, 0) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to,
-            width);
-      } else {
-        packSingly(x, first, 0, n, packed, to, width);
-      }
-    }
-  }
-
-  /** Copies {@code rows} rows, or as many as two vectors hold. */
-  private static void copyColumns(Matrix x, int row, int rows, float[] packed, int to, int width) {
-    long place = x.at(row, 0) * Float.BYTES;
-    long step = x.columnStride() * Float.BYTES;
-    int n = x.columns();
-    if (rows >= 2 * LANES) {
-      copyPairs(x.bytes(), place, step, n, packed, to, width);
-      return;
-    }
-    // A vector may be longer than the panel is wide: what it writes beyond is overwritten by the next one, and the last
-    // is written singly, for there a neighbour may be at work.
-    copyVectors(x.bytes(), place, step, n - 1, packed, to, width);
-    for (int j = 0; j < rows; j++) {
-      packed[to + (n - 1) * width + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, n - 1) * Float.BYTES);
-    }
-  }
-
-  /** Copies n times four elements that lie {@code step} bytes apart. */
-  private static void copyQuads(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
-    for (int i = 0; i < n; i++) {
-      FloatVector.fromMemorySegment(QUAD, x, place, ORDER).intoArray(packed, to);
-      place += step;
-      to += width;
-    }
-  }
-
-  /** Copies n vectors that lie {@code step} bytes apart. */
-  private static void copyVectors(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
-    for (int i = 0; i < n; i++) {
-      FloatVector.fromMemorySegment(SPECIES, x, place, ORDER).intoArray(packed, to);
-      place += step;
-      to += width;
-    }
-  }
-
-  /** Copies n pairs of vectors that lie {@code step} bytes apart. */
-  private static void copyPairs(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
-    for (int i = 0; i < n; i++) {
-      FloatVector.fromMemorySegment(SPECIES, x, place, ORDER).intoArray(packed, to);
-      FloatVector.fromMemorySegment(SPECIES, x, place + LANES * Float.BYTES, ORDER).intoArray(packed, to + LANES);
-      place += step;
-      to += width;
-    }
-  }
-
-  /** How many times four rows make a panel of {@code width} rows, where needed with some of them twice. */
-  private static int quads(int width) {
-    return ceilDiv(width, 4);
-  }
-
-  /** The first of the four rows that bear the number {@code quad}, counted through all panels. */
-  private static int quadRow(int quad, int width) {
-    int panel = quad / quads(width);
-    return panel * width + Math.min(quad % quads(width) * 4, width - 4);
-  }
-
-  private static int ceilDiv(int a, int b) {
-    return -Math.floorDiv(-a, b);
-  }
-
-  /** Four rows of a panel, element by element, with zeros for rows that x does not have. */
-  private static void packSingly(
-      Matrix x, int row, int k, int n, float[] panel, int to, int width) {
-    for (int j = 0; j < 4; j++) {
-      for (int i = 0; i < n; i++) {
-        boolean inside = row + j < x.rows();
-        panel[to + i * width + j] =
-            inside ? x.bytes().get(JAVA_FLOAT, x.at(row + j, k + i) * Float.BYTES) : 0f;
-      }
-    }
-  }
-
-  /**
-   * Interleaves four rows of F32 that lie {@code rowBytes} apart: panel[to + i · width + j] = row j's
-   * element i, for i in [0, n). Blocks of 4 x 4 are transposed in registers of 128 bits, which every
-   * machine has.
-   */
-  private static void interleave4(
-      MemorySegment x, long place, long rowBytes, int n, float[] panel, int to, int width) {
-    int i = 0;
-    for (; i + 4 <= n; i += 4) {
-      FloatVector r0 = FloatVector.fromMemorySegment(QUAD, x, place, ORDER);
-      FloatVector r1 = FloatVector.fromMemorySegment(QUAD, x, place + rowBytes, ORDER);
-      FloatVector r2 = FloatVector.fromMemorySegment(QUAD, x, place + 2 * rowBytes, ORDER);
-      FloatVector r3 = FloatVector.fromMemorySegment(QUAD, x, place + 3 * rowBytes, ORDER);
-      FloatVector even01 = r0.blend(r1.rearrange(SWAP_NEIGHBOURS), ODD);
-      FloatVector odd01 = r1.blend(r0.rearrange(SWAP_NEIGHBOURS), EVEN);
-      FloatVector even23 = r2.blend(r3.rearrange(SWAP_NEIGHBOURS), ODD);
-      FloatVector odd23 = r3.blend(r2.rearrange(SWAP_NEIGHBOURS), EVEN);
-      even01.blend(even23.rearrange(SWAP_HALVES), HIGH).intoArray(panel, to);
-      odd01.blend(odd23.rearrange(SWAP_HALVES), HIGH).intoArray(panel, to + width);
-      even23.blend(even01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 2 * width);
-      odd23.blend(odd01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 3 * width);
-      place += 4 * Float.BYTES;
-      to += 4 * width;
-    }
-    for (; i < n; i++) {
-      for (int j = 0; j < 4; j++) {
-        panel[to + j] = x.get(JAVA_FLOAT, place + j * rowBytes);
-      }
-      place += Float.BYTES;
-      to += width;
-    }
-  }
-
-  /** Where the first element of a row is in panels [depth, width]. */
-  private static int placeInPanels(int row, int depth, int width) {
-    return row / width * width * depth + row % width;
   }
 
   /**
