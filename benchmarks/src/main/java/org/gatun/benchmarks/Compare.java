@@ -50,7 +50,7 @@ public final class Compare {
     var compare = new Compare();
     try {
       for (int i = 0; i < args.length; i += 2) {
-        compare.set(args[i], i + 1 < args.length ? args[i + 1] : "");
+        compare.set(args[i], i + 1 < args.length ? args[i + 1] : null);
       }
     } catch (IllegalArgumentException e) {
       System.err.println(e.getMessage());
@@ -65,16 +65,27 @@ public final class Compare {
   }
 
   private void set(String option, String value) {
+    if (value == null && List.of("--python", "--blas", "--only").contains(option)) {
+      throw new IllegalArgumentException("compare: " + option + " alone; give a value behind it");
+    }
     switch (option) {
       case "--python" -> python = value;
-      case "--rounds" -> rounds = Integer.parseInt(value);
-      case "--threads" -> threads = Integer.parseInt(value);
+      case "--rounds" -> rounds = positive(option, value);
+      case "--threads" -> threads = positive(option, value);
       case "--blas" -> blas = value;
       case "--only" -> only = value;
       default -> throw new IllegalArgumentException(
           "compare: unknown option " + option + "; there are --python PATH, --rounds N, --threads N, --blas PATH and"
               + " --only TEXT, a part of " + CASES.stream().map(Case::toString).collect(Collectors.joining(", ")));
     }
+  }
+
+  private static int positive(String option, String value) {
+    if (value == null || !value.matches("[1-9][0-9]{0,3}")) {
+      throw new IllegalArgumentException(
+          "compare: " + option + (value == null ? " alone" : " " + value) + "; give a number from 1 to 9999");
+    }
+    return Integer.parseInt(value);
   }
 
   private void run() throws IOException, InterruptedException {

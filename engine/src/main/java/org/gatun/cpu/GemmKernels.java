@@ -166,6 +166,7 @@ final class GemmKernels {
    * accumulators in memory. It believes otherwise when more vectors are alive: so two of B are read
    * before the loop and written back, unchanged, after it. They wait in memory, and the accumulators
    * do not. (Two: with one or three the accumulators go to memory again under one collector or another.)
+   * The panel b must be this thread's own, then.
    */
   private static void multiply6x2(
       int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {

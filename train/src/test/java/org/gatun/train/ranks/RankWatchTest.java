@@ -119,7 +119,7 @@ class RankWatchTest {
       assertNull(group.watches.get(0).failure());
       group.watches.get(0).alone();
     }
-    group.watches.get(1).progress(); // and then rank 0 does not get on: it has been no further before
+    group.watches.get(1).progress(); // one step ahead of rank 0, whose work alone made it no step further
     assertTrue(group.reason(1).startsWith("rank 0 hangs"), group.reason(1));
     group.watches.forEach(RankWatch::close);
   }
