@@ -1,8 +1,6 @@
 package org.gatun.cpu;
 
 import java.util.Arrays;
-import org.gatun.cpu.Gemm.Finish;
-import org.gatun.cpu.Gemm.Matrix;
 import org.gatun.tensor.Kernels;
 import org.gatun.tensor.Kernels.Epilogue;
 import org.gatun.tensor.Kernels.Reduction;

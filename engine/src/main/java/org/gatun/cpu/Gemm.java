@@ -25,60 +25,13 @@ import org.gatun.tensor.Kernels.Gelu;
  */
 final class Gemm {
   /**
-   * [batch,] rows x columns elements of a segment, native order; one of the inner strides is one.
-   *
-   * @param offset the first element, counted in elements
-   * @param batchStride elements from one matrix to the next; zero repeats the same one
+   * Elements of k in one packed block: twice GPT-2's C = 768. Every further block reads and writes C once
+   * more; of deeper panels too few would fit the second-level cache.
    */
-  record Matrix(
-      MemorySegment bytes, DType dtype, long offset,
-      int rows, int columns, long rowStride, long columnStride, long batchStride) {
-    /** A row-major matrix without gaps. */
-    static Matrix of(MemorySegment bytes, DType dtype, long offset, int rows, int columns) {
-      return new Matrix(bytes, dtype, offset, rows, columns, columns, 1, (long) rows * columns);
-    }
+  private static final int MAX_DEPTH = 1536;
 
-    Matrix transposed() {
-      return new Matrix(bytes, dtype, offset, columns, rows, columnStride, rowStride, batchStride);
-    }
-
-    Matrix item(int index) {
-      return new Matrix(
-          bytes, dtype, offset + index * batchStride, rows, columns, rowStride, columnStride, 0);
-    }
-
-    long at(long row, long column) {
-      return offset + row * rowStride + column * columnStride;
-    }
-
-    @Override
-    public String toString() {
-      return dtype + "[" + rows + ", " + columns + "]";
-    }
-  }
-
-  /** What happens to an element z of A·B (or C + A·B) before it is stored. */
-  sealed interface Finish {
-    Finish NONE = new None();
-
-    /** Stores z. */
-    record None() implements Finish {}
-
-    /** Stores z + bias; bias is one row. */
-    record Bias(Matrix bias) implements Finish {}
-
-    /** Keeps z + bias in preActivation (shaped like C), stores its GELU; bias may be null for none. */
-    record BiasGelu(Matrix bias, Matrix preActivation, Gelu form) implements Finish {}
-
-    /** Stores z · gelu'(preActivation). */
-    record GeluGradient(Matrix preActivation, Gelu form) implements Finish {}
-  }
-
-  /** Elements of k in one packed block: a panel of A in the first-level cache, all of GPT-2's C = 768. */
-  private static final int MAX_DEPTH = 768;
-
-  /** Floats of packed B a worker keeps at hand: half of a second-level cache of 512 KiB. */
-  private static final int B_FLOATS = 64 * 1024;
+  /** Floats of packed B a worker keeps at hand: 192 KiB of a second-level cache of 512, four tiles at C = 768. */
+  private static final int B_FLOATS = 48 * 1024;
 
   /** Floats of packed A, shared by the team: 8 MiB. */
   private static final int A_FLOATS = 2 * 1024 * 1024;
@@ -90,10 +43,13 @@ final class Gemm {
   private static final int FINISH_ELEMENTS = 16 * 1024;
 
   /** Rows of A packed by one task, a multiple of both tiles' rows. */
-  private static final int PACKED_ROWS = 120;
+  private static final int PACKED_ROWS = 48;
 
-  /** Rows of A multiplied with a panel of B before the next one: both, and what they make, fit the second-level cache. */
-  private static final int SWEEP = 96;
+  /** Rows of A multiplied with a panel of B before the next one, if they are short: a multiple of both tiles' rows. */
+  private static final int MAX_SWEEP = 96;
+
+  /** Floats of A in these rows: 288 KiB, which the second-level cache holds besides B. */
+  private static final int SWEEP_FLOATS = 72 * 1024;
 
   /** Up to so many rows of A, B is read in place instead of being packed. */
   private static final int MAX_DOT_ROWS = 3;
@@ -116,25 +72,25 @@ final class Gemm {
 
   /** c[i] = finish(a[i]·b[i]), or of c[i] + a[i]·b[i], for i in [0, batch). */
   void multiply(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
-    if (a.columns != b.rows || c.rows != a.rows || c.columns != b.columns) {
+    if (a.columns() != b.rows() || c.rows() != a.rows() || c.columns() != b.columns()) {
       throw new IllegalArgumentException(
           "multiply: " + a + " by " + b + " does not give " + c + "; pass transposed() views where needed");
     }
-    if (c.columnStride != 1) {
-      if (c.rowStride != 1 || !(finish instanceof Finish.None)) {
+    if (c.columnStride() != 1) {
+      if (c.rowStride() != 1 || !(finish instanceof Finish.None)) {
         throw new IllegalArgumentException("multiply: the columns of " + c + " must be neighbours in memory");
       }
       multiply(c.transposed(), b.transposed(), a.transposed(), batch, add, finish);
       return;
     }
-    if (c.rows == 0 || c.columns == 0) {
+    if (c.rows() == 0 || c.columns() == 0) {
       return;
     }
-    long work = (long) c.rows * c.columns * a.columns;
+    long work = (long) c.rows() * c.columns() * a.columns();
     if (batch > 1 && work < 16L * TASK_WORK) {
       int items = Math.clamp(TASK_WORK / (work + 1), 1, batch);
       workers.run(
-          ceilDiv(batch, items),
+          Math.ceilDiv(batch, items),
           (task, worker) -> {
             for (int i = task * items; i < Math.min(batch, (task + 1) * items); i++) {
               alone(product(c, a, b, i, add, finish), scratches[worker]);
@@ -152,20 +108,20 @@ final class Gemm {
     if (finish instanceof Finish.None) {
       return;
     }
-    int rows = Math.clamp(FINISH_ELEMENTS / Math.max(1, c.columns), 1, Math.max(1, c.rows));
-    int cuts = ceilDiv(c.rows, rows);
+    int rows = Math.clamp(FINISH_ELEMENTS / Math.max(1, c.columns()), 1, Math.max(1, c.rows()));
+    int cuts = Math.ceilDiv(c.rows(), rows);
     workers.run(
         batch * cuts,
         (task, worker) -> {
           Scratch scratch = scratches[worker];
           Product product = product(c, c, c, task / cuts, false, finish);
-          scratch.strip = grown(scratch.strip, c.columns);
-          int end = Math.min(c.rows, (task % cuts + 1) * rows);
+          scratch.strip = grown(scratch.strip, c.columns());
+          int end = Math.min(c.rows(), (task % cuts + 1) * rows);
           for (int row = task % cuts * rows; row < end; row++) {
             Matrix to = product.c;
-            Lanes.load(scratch.strip, 0, to.bytes, to.dtype, to.at(row, 0), c.columns);
-            finish(product, scratch, 0, row, 0, c.columns);
-            Lanes.store(to.bytes, to.dtype, to.at(row, 0), scratch.strip, 0, c.columns);
+            Lanes.load(scratch.strip, 0, to.bytes(), to.dtype(), to.at(row, 0), c.columns());
+            finish(product, scratch, 0, row, 0, c.columns());
+            Lanes.store(to.bytes(), to.dtype(), to.at(row, 0), scratch.strip, 0, c.columns());
           }
         });
   }
@@ -177,17 +133,17 @@ final class Gemm {
   /** One product c = finish(a·b); {@code index} tells where in a batch, for the finish. */
   private record Product(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish finish) {
     int depths() {
-      return Math.max(1, ceilDiv(a.columns, MAX_DEPTH));
+      return Math.max(1, Math.ceilDiv(a.columns(), MAX_DEPTH));
     }
 
     /** Equal blocks of k, a multiple of four but for the last. */
     int depth() {
-      return roundUp(ceilDiv(a.columns, depths()), 4);
+      return roundUp(Math.ceilDiv(a.columns(), depths()), 4);
     }
 
     /** Rows of A packed at a time. */
     int rows() {
-      return Math.min(c.rows, Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
+      return Math.min(c.rows(), Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
     }
 
     /** No fewer than the rows of A when packed: those beyond the last large tile fill small ones. */
@@ -197,14 +153,14 @@ final class Gemm {
 
     /** The k-th block of the rows from {@code row} on; {@code sums} holds what earlier blocks gave. */
     Block block(int row, int k, Matrix sums) {
-      int height = Math.min(rows(), c.rows - row);
+      int height = Math.min(rows(), c.rows() - row);
       int from = k * depth();
-      int depth = Math.min(depth(), a.columns - from);
+      int depth = Math.min(depth(), a.columns() - from);
       return new Block(this, row, height, from, depth, k == 0, k == depths() - 1, sums);
     }
 
     boolean needsSums() {
-      return c.dtype != DType.F32 && depths() > 1;
+      return c.dtype() != DType.F32 && depths() > 1;
     }
   }
 
@@ -214,18 +170,37 @@ final class Gemm {
     /** Columns of one packed chunk of B. */
     int chunk() {
       int fitting = Math.max(1, B_FLOATS / Math.max(1, depth) / TILE_COLUMNS) * TILE_COLUMNS;
-      return Math.min(fitting, roundUp(product.c.columns, TILE_COLUMNS));
+      return Math.min(fitting, roundUp(product.c.columns(), TILE_COLUMNS));
     }
 
     int chunks() {
-      return ceilDiv(product.c.columns, chunk());
+      return Math.ceilDiv(product.c.columns(), chunk());
+    }
+
+    /** Rows of A in one sweep over a chunk of B. */
+    int sweep() {
+      int unit = TILE_ROWS * FEW_ROWS;
+      return Math.clamp(SWEEP_FLOATS / Math.max(1, depth) / unit * unit, unit, MAX_SWEEP);
+    }
+
+    /** Whether a tile can go to C as soon as it is there: nothing is done to it but an addition. */
+    boolean storesTiles() {
+      return product.c.dtype() == DType.F32
+          && (!last
+              || product.finish instanceof Finish.None
+              || product.finish instanceof Finish.Bias && !adds());
+    }
+
+    /** Whether results are added to what C holds. */
+    boolean adds() {
+      return product.add || !first;
     }
 
     /** Into how many row ranges each chunk is cut, so that no worker waits long for another. */
     int cuts() {
       long work = (long) rows * chunk() * depth;
       long wanted = Math.max(1, 16 / chunks());
-      return (int) Math.clamp(work / TASK_WORK, 1, Math.min(wanted, ceilDiv(rows, TILE_ROWS)));
+      return (int) Math.clamp(work / TASK_WORK, 1, Math.min(wanted, Math.ceilDiv(rows, TILE_ROWS)));
     }
   }
 
@@ -242,13 +217,13 @@ final class Gemm {
 
     /** The same elements in F32, in the same order, without gaps. */
     Matrix widened(Matrix x) {
-      boolean byRows = x.columnStride == 1;
-      int lines = byRows ? x.rows : x.columns;
-      int length = byRows ? x.columns : x.rows;
+      boolean byRows = x.columnStride() == 1;
+      int lines = byRows ? x.rows() : x.columns();
+      int length = byRows ? x.columns() : x.rows();
       line = grown(line, length);
       wide = grown(wide, (long) lines * length);
       for (int i = 0; i < lines; i++) {
-        Lanes.load(line, 0, x.bytes, x.dtype, byRows ? x.at(i, 0) : x.at(0, i), length);
+        Lanes.load(line, 0, x.bytes(), x.dtype(), byRows ? x.at(i, 0) : x.at(0, i), length);
         MemorySegment.copy(line, 0, wide, JAVA_FLOAT, (long) i * length * Float.BYTES, length);
       }
       Matrix all = Matrix.of(wide, DType.F32, 0, lines, length);
@@ -258,21 +233,21 @@ final class Gemm {
 
   /** The whole team on one product. */
   private void together(Product product) {
-    if (product.c.rows <= MAX_DOT_ROWS && product.b.rowStride == 1 && product.b.dtype == DType.F32) {
+    if (product.c.rows() <= MAX_DOT_ROWS && product.b.rowStride() == 1 && product.b.dtype() == DType.F32) {
       dots(product);
       return;
     }
     packedA = grown(packedA, product.packedRows() * product.depth());
     Matrix partial = product.c;
     if (product.needsSums()) {
-      sums = grown(sums, (long) product.c.rows * product.c.columns);
-      partial = Matrix.of(sums, DType.F32, 0, product.c.rows, product.c.columns);
+      sums = grown(sums, (long) product.c.rows() * product.c.columns());
+      partial = Matrix.of(sums, DType.F32, 0, product.c.rows(), product.c.columns());
     }
-    for (int row = 0; row < product.c.rows; row += product.rows()) {
+    for (int row = 0; row < product.c.rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         workers.run(
-            ceilDiv(block.rows, PACKED_ROWS),
+            Math.ceilDiv(block.rows, PACKED_ROWS),
             (task, worker) -> packA(block, task * PACKED_ROWS, packedA, scratches[worker]));
         int cuts = block.cuts();
         workers.run(
@@ -287,10 +262,10 @@ final class Gemm {
     scratch.packedA = grown(scratch.packedA, product.packedRows() * product.depth());
     Matrix partial = product.c;
     if (product.needsSums()) {
-      scratch.sums = grown(scratch.sums, (long) product.c.rows * product.c.columns);
-      partial = Matrix.of(scratch.sums, DType.F32, 0, product.c.rows, product.c.columns);
+      scratch.sums = grown(scratch.sums, (long) product.c.rows() * product.c.columns());
+      partial = Matrix.of(scratch.sums, DType.F32, 0, product.c.rows(), product.c.columns());
     }
-    for (int row = 0; row < product.c.rows; row += product.rows()) {
+    for (int row = 0; row < product.c.rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         for (int from = 0; from < block.rows; from += PACKED_ROWS) {
@@ -318,7 +293,7 @@ final class Gemm {
     scratch.packedB = grown(scratch.packedB, block.chunk() * Math.max(1, block.depth)); // the kernels look at the first of k
     Matrix b = block.product.b.transposed();
     int from = chunk * block.chunk();
-    int columns = Math.min(b.rows - from, block.chunk());
+    int columns = Math.min(b.rows() - from, block.chunk());
     GemmPanels.pack(part(b, block, from, columns, scratch), TILE_COLUMNS, scratch.packedB, 0);
     scratch.packedFor = block;
     scratch.packedChunk = chunk;
@@ -328,46 +303,93 @@ final class Gemm {
   private static Matrix part(Matrix x, Block block, int row, int rows, Scratch scratch) {
     var part =
         new Matrix(
-            x.bytes, x.dtype, x.at(row, block.from), rows, block.depth, x.rowStride, x.columnStride, 0);
-    return x.dtype == DType.F32 ? part : scratch.widened(part);
+            x.bytes(), x.dtype(), x.at(row, block.from), rows, block.depth, x.rowStride(), x.columnStride(), 0);
+    return x.dtype() == DType.F32 ? part : scratch.widened(part);
   }
 
   /** A chunk of columns with the {@code cut}-th part of a block's rows. */
   private static void multiply(
       Block block, float[] packedA, Scratch scratch, int chunk, int cut, int cuts) {
     packB(block, chunk, scratch);
-    int tiles = ceilDiv(block.rows, TILE_ROWS);
+    int tiles = Math.ceilDiv(block.rows, TILE_ROWS);
     int end = Math.min(block.rows, (int) ((long) tiles * (cut + 1) / cuts) * TILE_ROWS);
     int row = (int) ((long) tiles * cut / cuts) * TILE_ROWS;
-    for (; row < end; row += SWEEP) {
-      sweep(block, packedA, scratch, chunk, row, Math.min(end - row, SWEEP));
+    int sweep = block.sweep();
+    for (; row < end; row += sweep) {
+      sweep(block, packedA, scratch, chunk, row, Math.min(end - row, sweep));
     }
   }
 
   /** Some panels of A with all panels of a chunk of B, each of which is read again while it is still near. */
   private static void sweep(Block block, float[] packedA, Scratch scratch, int chunk, int row, int rows) {
     int from = chunk * block.chunk();
-    int columns = Math.min(block.product.c.columns - from, block.chunk());
+    int columns = Math.min(block.product.c.columns() - from, block.chunk());
     int stride = roundUp(columns, TILE_COLUMNS);
     int depth = block.depth;
-    float[] strip = scratch.strip = grown(scratch.strip, (SWEEP + TILE_ROWS) * block.chunk());
+    float[] strip = scratch.strip = grown(scratch.strip, (MAX_SWEEP + TILE_ROWS) * block.chunk());
+    boolean storesTiles = block.storesTiles();
+    float[] bias = storesTiles ? bias(block, scratch, from, columns) : null;
     for (int j = 0; j < columns; j += TILE_COLUMNS) {
       for (int i = 0; i < rows;) {
         int height = rows - i >= TILE_ROWS ? TILE_ROWS : FEW_ROWS;
-        GemmKernels.multiply(
-            height, depth, packedA, (row + i) * depth, scratch.packedB, j * depth, strip, i * stride + j, stride);
+        int a = (row + i) * depth;
+        if (storesTiles) {
+          GemmKernels.multiply(height, depth, packedA, a, scratch.packedB, j * depth, strip, 0, TILE_COLUMNS);
+          int whole = Math.min(height, block.rows - row - i);
+          storeTile(block, strip, bias, block.row + row + i, whole, from, j, Math.min(TILE_COLUMNS, columns - j));
+        } else {
+          GemmKernels.multiply(height, depth, packedA, a, scratch.packedB, j * depth, strip, i * stride + j, stride);
+        }
         i += height;
       }
     }
-    for (int i = 0; i < Math.min(rows, block.rows - row); i++) {
+    for (int i = 0; !storesTiles && i < Math.min(rows, block.rows - row); i++) {
       store(block, scratch, i * stride, block.row + row + i, from, columns);
+    }
+  }
+
+  /** What is added to the columns of a chunk when their sums are complete; null for nothing. */
+  private static float[] bias(Block block, Scratch scratch, int column, int columns) {
+    if (!block.last || !(block.product.finish instanceof Finish.Bias(Matrix bias))) {
+      return null;
+    }
+    scratch.line = grown(scratch.line, columns);
+    Lanes.load(scratch.line, 0, bias.bytes(), bias.dtype(), bias.at(0, column), columns);
+    return scratch.line;
+  }
+
+  /**
+   * Brings a tile to F32 C while it is in the first-level cache: its few stores wait for memory while the
+   * next tile is computed. The tile's first column is {@code from + j}.
+   */
+  private static void storeTile(
+      Block block, float[] tile, float[] bias, int row, int rows, int from, int j, int columns) {
+    Matrix c = block.product.c;
+    if (columns == TILE_COLUMNS) {
+      long place = c.at(row, from + j) * Float.BYTES;
+      long rowBytes = c.rowStride() * Float.BYTES;
+      if (bias != null) {
+        GemmKernels.storeBiased(tile, rows, bias, j, c.bytes(), place, rowBytes);
+      } else if (block.adds()) {
+        GemmKernels.storeAdded(tile, rows, c.bytes(), place, rowBytes);
+      } else {
+        GemmKernels.store(tile, rows, c.bytes(), place, rowBytes);
+      }
+      return;
+    }
+    for (int i = 0; i < rows; i++) {
+      int at = i * TILE_COLUMNS;
+      if (bias != null) {
+        Lanes.axpy(tile, at, 1f, bias, j, columns);
+      }
+      Lanes.store(block.adds(), c.bytes(), c.dtype(), c.at(row + i, from + j), tile, at, columns);
     }
   }
 
   /** Brings n elements of a row from the strip to where they belong: partial sums, or finished, C. */
   private static void store(Block block, Scratch scratch, int at, int row, int column, int n) {
     Product product = block.product;
-    boolean add = product.add || !block.first;
+    boolean add = block.adds();
     Matrix to = block.last ? product.c : block.sums;
     Matrix from = block.first ? product.c : block.sums;
     if (block.last && !(product.finish instanceof Finish.None) || add && from != to) {
@@ -379,13 +401,13 @@ final class Gemm {
       }
       add = false;
     }
-    Lanes.store(add, to.bytes, to.dtype, to.at(row, column), scratch.strip, at, n);
+    Lanes.store(add, to.bytes(), to.dtype(), to.at(row, column), scratch.strip, at, n);
   }
 
   /** Adds n elements of a matrix to the strip. */
   private static void add(Matrix x, int row, int column, Scratch scratch, int at, int n) {
     scratch.line = grown(scratch.line, n);
-    Lanes.load(scratch.line, 0, x.bytes, x.dtype, x.at(row, column), n);
+    Lanes.load(scratch.line, 0, x.bytes(), x.dtype(), x.at(row, column), n);
     Lanes.axpy(scratch.strip, at, 1f, scratch.line, 0, n);
   }
 
@@ -399,13 +421,13 @@ final class Gemm {
           add(bias, 0, column, scratch, at, n);
         }
         Matrix kept = preActivation.item(product.index);
-        Lanes.store(kept.bytes, kept.dtype, kept.at(row, column), strip, at, n);
+        Lanes.store(kept.bytes(), kept.dtype(), kept.at(row, column), strip, at, n);
         Lanes.gelu(strip, at, strip, at, n, form);
       }
       case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
         Matrix kept = preActivation.item(product.index);
         scratch.line = grown(scratch.line, n);
-        Lanes.load(scratch.line, 0, kept.bytes, kept.dtype, kept.at(row, column), n);
+        Lanes.load(scratch.line, 0, kept.bytes(), kept.dtype(), kept.at(row, column), n);
         Lanes.geluGradient(strip, at, scratch.line, 0, n, form);
       }
     }
@@ -414,22 +436,22 @@ final class Gemm {
   /** Few rows of A, as when text is generated: bound by the bandwidth with which B is read. */
   private void dots(Product product) {
     Matrix a = product.a;
-    int depth = a.columns;
-    float[] x = grown(packedA, a.rows * depth);
+    int depth = a.columns();
+    float[] x = grown(packedA, a.rows() * depth);
     packedA = x;
-    for (int i = 0; i < a.rows; i++) {
-      for (int k = 0; a.columnStride != 1 && k < depth; k++) {
-        x[i * depth + k] = Lanes.get(a.bytes, a.dtype, a.at(i, k));
+    for (int i = 0; i < a.rows(); i++) {
+      for (int k = 0; a.columnStride() != 1 && k < depth; k++) {
+        x[i * depth + k] = Lanes.get(a.bytes(), a.dtype(), a.at(i, k));
       }
-      if (a.columnStride == 1) {
-        Lanes.load(x, i * depth, a.bytes, a.dtype, a.at(i, 0), depth);
+      if (a.columnStride() == 1) {
+        Lanes.load(x, i * depth, a.bytes(), a.dtype(), a.at(i, 0), depth);
       }
     }
-    Block block = new Block(product, 0, a.rows, 0, depth, true, true, product.c);
-    int columns = product.c.columns;
+    Block block = new Block(product, 0, a.rows(), 0, depth, true, true, product.c);
+    int columns = product.c.columns();
     int share = roundUp(Math.clamp(TASK_WORK / 8 / (depth + 1L), 4, Math.max(4, columns)), 4);
     workers.run(
-        ceilDiv(columns, share),
+        Math.ceilDiv(columns, share),
         (task, worker) -> {
           int from = task * share;
           dots(block, x, scratches[worker], from, Math.min(columns - from, share));
@@ -439,7 +461,7 @@ final class Gemm {
   private static void dots(Block block, float[] x, Scratch scratch, int column, int columns) {
     Matrix b = block.product.b;
     int depth = block.depth;
-    long rowBytes = b.columnStride * Float.BYTES;
+    long rowBytes = b.columnStride() * Float.BYTES;
     float[] strip = scratch.strip = grown(scratch.strip, block.rows * columns);
     int whole = columns / 4 * 4;
     for (int j = 0; j < columns; j += j < whole ? 4 : 1) {
@@ -447,9 +469,9 @@ final class Gemm {
       for (int i = 0; i < block.rows; i++) {
         int to = i * columns + j;
         if (j < whole) {
-          GemmKernels.dot4(x, i * depth, depth, b.bytes, place, rowBytes, strip, to);
+          GemmKernels.dot4(x, i * depth, depth, b.bytes(), place, rowBytes, strip, to);
         } else {
-          strip[to] = GemmKernels.dot(x, i * depth, 0, depth, b.bytes, place);
+          strip[to] = GemmKernels.dot(x, i * depth, 0, depth, b.bytes(), place);
         }
       }
     }
@@ -467,11 +489,7 @@ final class Gemm {
     return floats.byteSize() >= bytes ? floats : Arena.ofAuto().allocate(bytes, 64);
   }
 
-  private static int ceilDiv(int a, int b) {
-    return -Math.floorDiv(-a, b);
-  }
-
   private static int roundUp(int n, int multiple) {
-    return ceilDiv(n, multiple) * multiple;
+    return Math.ceilDiv(n, multiple) * multiple;
   }
 }

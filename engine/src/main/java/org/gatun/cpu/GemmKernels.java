@@ -303,6 +303,40 @@ final class GemmKernels {
     c71.intoArray(c, cAt + LANES);
   }
 
+  /** Brings rows of a tile [rows, TILE_COLUMNS] to rows of c that are {@code rowBytes} apart. */
+  static void store(float[] tile, int rows, MemorySegment c, long place, long rowBytes) {
+    for (int at = 0; at < rows * TILE_COLUMNS; at += TILE_COLUMNS) {
+      for (int j = 0; j < TILE_COLUMNS; j += LANES) {
+        FloatVector.fromArray(SPECIES, tile, at + j).intoMemorySegment(c, place + j * Float.BYTES, ORDER);
+      }
+      place += rowBytes;
+    }
+  }
+
+  /** Brings rows of a tile, with a bias added to each, to rows of c. */
+  static void storeBiased(
+      float[] tile, int rows, float[] bias, int biasAt, MemorySegment c, long place, long rowBytes) {
+    for (int at = 0; at < rows * TILE_COLUMNS; at += TILE_COLUMNS) {
+      for (int j = 0; j < TILE_COLUMNS; j += LANES) {
+        FloatVector sum =
+            FloatVector.fromArray(SPECIES, tile, at + j).add(FloatVector.fromArray(SPECIES, bias, biasAt + j));
+        sum.intoMemorySegment(c, place + j * Float.BYTES, ORDER);
+      }
+      place += rowBytes;
+    }
+  }
+
+  /** Adds rows of a tile to rows of c. */
+  static void storeAdded(float[] tile, int rows, MemorySegment c, long place, long rowBytes) {
+    for (int at = 0; at < rows * TILE_COLUMNS; at += TILE_COLUMNS) {
+      for (int j = 0; j < TILE_COLUMNS; j += LANES) {
+        FloatVector old = FloatVector.fromMemorySegment(SPECIES, c, place + j * Float.BYTES, ORDER);
+        old.add(FloatVector.fromArray(SPECIES, tile, at + j)).intoMemorySegment(c, place + j * Float.BYTES, ORDER);
+      }
+      place += rowBytes;
+    }
+  }
+
   /**
    * sums[to + j] = Σ_i x[at + i] · w[j, i] for four rows of F32 that lie {@code rowBytes} apart. Reads
    * each weight once, where it is: at so few flops a byte, packing would cost more than the product.

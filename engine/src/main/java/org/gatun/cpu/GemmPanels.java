@@ -8,7 +8,6 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
-import org.gatun.cpu.Gemm.Matrix;
 
 /**
  * Brings matrices into the order in which {@link GemmKernels} reads them: panels of as many rows as a
@@ -70,7 +69,7 @@ final class GemmPanels {
         copyColumns(x, row + j, width - j, packed, at + row * n + j, width);
       }
     }
-    int quads = ceilDiv(x.rows(), width) * quads(width);
+    int quads = Math.ceilDiv(x.rows(), width) * quads(width);
     for (int quad = row / width * quads(width); quad < quads; quad++) {
       int first = quadRow(quad, width);
       int to = at + placeInPanels(first, n, width);
@@ -130,17 +129,13 @@ final class GemmPanels {
 
   /** How many times four rows make a panel of {@code width} rows, where needed with some of them twice. */
   private static int quads(int width) {
-    return ceilDiv(width, 4);
+    return Math.ceilDiv(width, 4);
   }
 
   /** The first of the four rows that bear the number {@code quad}, counted through all panels. */
   private static int quadRow(int quad, int width) {
     int panel = quad / quads(width);
     return panel * width + Math.min(quad % quads(width) * 4, width - 4);
-  }
-
-  private static int ceilDiv(int a, int b) {
-    return -Math.floorDiv(-a, b);
   }
 
   /** Four rows of a panel, element by element, with zeros for rows that x does not have. */

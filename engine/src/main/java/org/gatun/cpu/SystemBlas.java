@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
-import org.gatun.cpu.Gemm.Matrix;
 import org.gatun.tensor.DType;
 
 /** The single-precision matrix product of a BLAS that is installed on this machine, by choice of the user. */

@@ -9,8 +9,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
 import java.util.stream.Stream;
-import org.gatun.cpu.Gemm.Finish;
-import org.gatun.cpu.Gemm.Matrix;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Gelu;
 import org.junit.jupiter.api.Test;
@@ -48,7 +46,8 @@ class GemmTest {
       around.add(new int[]{41 - n, n, n});
     }
     around.add(new int[]{121, 97, 130}); // beyond one packing task and one strip
-    around.add(new int[]{5, 17, 1_700}); // three blocks of k
+    around.add(new int[]{5, 17, 3_200}); // three blocks of k
+    around.add(new int[]{130, 40, 1_500}); // so deep that the second-level cache holds few rows at a time
     around.add(new int[]{250, 700, 200}); // many chunks and cuts
     around.add(new int[]{3, 50, 769});
     return around.build();

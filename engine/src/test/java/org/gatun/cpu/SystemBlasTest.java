@@ -9,7 +9,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
-import org.gatun.cpu.Gemm.Matrix;
 import org.gatun.tensor.DType;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
