@@ -29,6 +29,7 @@ final class AttentionBackward {
   private final float[] dScores = new float[AREA];
   private final float[] lse = new float[SIDE];
   private final float[] dot = new float[SIDE];
+  private final Lanes.Loop differentiate = AttentionBackward::differentiate;
   private float[] dk = new float[0];
   private float[] dv = new float[0];
 
@@ -133,7 +134,7 @@ final class AttentionBackward {
         probabilities(seen, at, columns);
         restriction.restrict(scores, key, seen, first, at, at + columns);
         for (int i = 0; i < seen; i++) {
-          differentiate(scores, dScores, i * SIDE + at, columns);
+          Lanes.apart(differentiate, dScores, i * SIDE + at, scores, i * SIDE + at, columns);
         }
         accumulate(key / SIDE * across * AREA, seen, at, columns);
       }
@@ -157,11 +158,11 @@ final class AttentionBackward {
   }
 
   /** scores = P = exp(scores), dScores = P dScores. */
-  private static void differentiate(float[] scores, float[] dScores, int at, int columns) {
-    for (int j = at; j < at + columns; j += LANES) {
-      FloatVector p = SoftmaxLanes.exp(FloatVector.fromArray(SPECIES, scores, j));
-      p.intoArray(scores, j);
-      p.mul(FloatVector.fromArray(SPECIES, dScores, j)).intoArray(dScores, j);
+  private static void differentiate(float[] dScores, int dAt, float[] scores, int at, int columns) {
+    for (int j = 0; j < columns; j += LANES) {
+      FloatVector p = SoftmaxLanes.exp(FloatVector.fromArray(SPECIES, scores, at + j));
+      p.intoArray(scores, at + j);
+      p.mul(FloatVector.fromArray(SPECIES, dScores, dAt + j)).intoArray(dScores, dAt + j);
     }
   }
 

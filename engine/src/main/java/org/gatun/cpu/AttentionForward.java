@@ -24,10 +24,14 @@ final class AttentionForward {
   private final float[] values;
   private final float[] output;
   private final float[] scores = new float[AREA];
-  private final float[] max = new float[SIDE];
   private final float[] raised = new float[SIDE];
-  private final float[] sum = new float[SIDE];
   private final float[] rescale = new float[SIDE];
+
+  /** The largest score of each query so far, and from SIDE on the sum of its exponentials. */
+  private final float[] running = new float[2 * SIDE];
+
+  private final Lanes.Loop raiseMax = AttentionForward::raiseMax;
+  private final Lanes.Loop exponentials = AttentionForward::exponentials;
 
   AttentionForward(int size) {
     this.size = size;
@@ -68,7 +72,7 @@ final class AttentionForward {
     }
     finish(rows);
     y.store(false, output, 0, first, rows);
-    Lanes.store(lse, DType.F32, lseStart + first, max, 0, rows);
+    Lanes.store(lse, DType.F32, lseStart + first, running, 0, rows);
   }
 
   private void begin(HeadRows q, int first, int rows, float scale) {
@@ -80,9 +84,9 @@ final class AttentionForward {
       Tiles.scale(queriesTransposed, at, columns, rows, scale);
       Tiles.fill(output, at, rows, 0, columns, 0);
     }
-    Arrays.fill(max, Float.NEGATIVE_INFINITY);
     Arrays.fill(raised, Float.NEGATIVE_INFINITY);
-    Arrays.fill(sum, 0);
+    Arrays.fill(running, 0, SIDE, Float.NEGATIVE_INFINITY);
+    Arrays.fill(running, SIDE, 2 * SIDE, 0);
   }
 
   /** Brings keys into the running softmax of the queries in the columns from {@code at} on. */
@@ -96,16 +100,17 @@ final class AttentionForward {
           scores, at, keys, source, queriesTransposed, source + at, count, columns, depth);
     }
     restriction.restrict(scores, key, count, first, at, at + columns);
-    boolean moved = false;
     for (int j = at; j < at + columns; j += LANES) {
-      raiseMax(scores, j, count, raised);
-      moved |= shift(j);
-      exponentials(scores, j, count, max, sum);
+      Lanes.apart(raiseMax, raised, j, scores, j, count);
+    }
+    boolean rescaled = raise(at, columns) && key > 0;
+    for (int j = at; j < at + columns; j += LANES) {
+      Lanes.apart(exponentials, scores, j, running, j, count);
     }
     for (int tile = 0; tile < across; tile++) {
       int width = Math.min(SIDE, size - tile * SIDE);
       int target = tile * AREA + at * SIDE;
-      if (moved && key > 0) {
+      if (rescaled) {
         rescaleRows(target, at, columns, width);
       }
       Tiles.addTransposedProduct(
@@ -118,8 +123,8 @@ final class AttentionForward {
   /**
    * The largest of earlier scores and these, for one vector of queries; four chains, for latency.
    */
-  private static void raiseMax(float[] scores, int j, int count, float[] max) {
-    FloatVector m0 = FloatVector.fromArray(SPECIES, max, j);
+  private static void raiseMax(float[] max, int maxAt, float[] scores, int j, int count) {
+    FloatVector m0 = FloatVector.fromArray(SPECIES, max, maxAt);
     FloatVector m1 = m0;
     FloatVector m2 = m0;
     FloatVector m3 = m0;
@@ -133,42 +138,48 @@ final class AttentionForward {
     for (; i < count; i++) {
       m0 = larger(m0, FloatVector.fromArray(SPECIES, scores, i * SIDE + j));
     }
-    larger(larger(m0, m1), larger(m2, m3)).intoArray(max, j);
+    larger(larger(m0, m1), larger(m2, m3)).intoArray(max, maxAt);
   }
 
   /**
    * Takes over new maxima, after Milakov and Gimelshein (2018): {@code rescale} receives what
-   * earlier sums must be multiplied by. Returns whether any maximum has moved.
+   * earlier sums must be multiplied by, and they are. Returns whether any maximum has moved.
    */
-  private boolean shift(int j) {
-    FloatVector before = FloatVector.fromArray(SPECIES, max, j);
-    FloatVector now = FloatVector.fromArray(SPECIES, raised, j);
-    now.intoArray(max, j);
-    // Minus infinity less itself would be NaN: a query that has seen no key yet compares with zero.
-    FloatVector shift = now.blend(0, now.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-    FloatVector factor = SoftmaxLanes.exp(before.sub(shift));
-    factor.intoArray(rescale, j);
-    FloatVector.fromArray(SPECIES, sum, j).mul(factor).intoArray(sum, j);
-    return now.compare(VectorOperators.NE, before).anyTrue();
+  private boolean raise(int at, int columns) {
+    boolean moved = false;
+    for (int j = at; j < at + columns; j++) {
+      float shift = raised[j] == Float.NEGATIVE_INFINITY ? 0 : raised[j];
+      rescale[j] = running[j] - shift;
+      moved |= raised[j] != running[j];
+      running[j] = raised[j];
+    }
+    if (moved) {
+      Lanes.exp(rescale, at, columns);
+      for (int j = at; j < at + columns; j++) {
+        running[SIDE + j] *= rescale[j];
+      }
+    }
+    return moved;
   }
 
   /** Replaces scores by exp(score - max) and adds them up, for one vector of queries. */
-  private static void exponentials(float[] scores, int j, int count, float[] max, float[] sum) {
-    FloatVector shift = FloatVector.fromArray(SPECIES, max, j);
+  private static void exponentials(float[] scores, int at, float[] running, int j, int count) {
+    FloatVector shift = FloatVector.fromArray(SPECIES, running, j);
+    // Minus infinity less itself would be NaN: a query that has seen no key yet compares with zero.
     shift = shift.blend(0, shift.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-    FloatVector total = FloatVector.fromArray(SPECIES, sum, j);
+    FloatVector total = FloatVector.fromArray(SPECIES, running, SIDE + j);
     for (int i = 0; i < count; i++) {
-      FloatVector score = FloatVector.fromArray(SPECIES, scores, i * SIDE + j);
+      FloatVector score = FloatVector.fromArray(SPECIES, scores, i * SIDE + at);
       FloatVector p = SoftmaxLanes.exp(score.sub(shift));
-      p.intoArray(scores, i * SIDE + j);
-      total = total.add(p);
+      p.intoArray(scores, i * SIDE + at);
+      total = p.add(total);
     }
-    total.intoArray(sum, j);
+    total.intoArray(running, SIDE + j);
   }
 
-  /** The larger; a NaN in b is passed over, for it reaches the sum by its exponential. */
-  private static FloatVector larger(FloatVector a, FloatVector b) {
-    return a.blend(b, b.compare(VectorOperators.GT, a));
+  /** The larger of an earlier maximum and new scores, whichever if one is NaN: that reaches the sum by its exponential. */
+  private static FloatVector larger(FloatVector max, FloatVector scores) {
+    return scores.blend(max, scores.compare(VectorOperators.LT, max));
   }
 
   private void rescaleRows(int target, int at, int rows, int width) {
@@ -177,18 +188,19 @@ final class AttentionForward {
     }
   }
 
-  /** Divides by the sums and leaves lse in {@code max}; a query that sees no key gets zeros. */
+  /** Divides by the sums and leaves lse in {@code running}; a query that sees no key gets zeros. */
   private void finish(int rows) {
     for (int i = 0; i < rows; i++) {
-      float inverse = sum[i] == 0 ? 0 : 1 / sum[i];
+      float sum = running[SIDE + i];
+      float inverse = sum == 0 ? 0 : 1 / sum;
       for (int tile = 0; tile < across; tile++) {
         int width = Math.min(SIDE, size - tile * SIDE);
         Lanes.scale(output, tile * AREA + i * SIDE, inverse, width);
       }
     }
-    for (int j = 0; j < rows; j += LANES) {
-      FloatVector log = Lanes.log(FloatVector.fromArray(SPECIES, sum, j));
-      FloatVector.fromArray(SPECIES, max, j).add(log).intoArray(max, j);
+    Lanes.log(running, SIDE, rows);
+    for (int i = 0; i < rows; i++) {
+      running[i] += running[SIDE + i];
     }
   }
 }

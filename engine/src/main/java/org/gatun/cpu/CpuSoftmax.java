@@ -104,7 +104,7 @@ final class CpuSoftmax implements Kernels.Softmax {
     for (int i = from; i < to; i += LANES) {
       FloatVector e = Lanes.exp(FloatVector.fromArray(Lanes.SPECIES, x, i).sub(max));
       e.intoArray(y, i);
-      sum = sum.add(e);
+      sum = e.add(sum);
     }
     return Lanes.sum(sum);
   }

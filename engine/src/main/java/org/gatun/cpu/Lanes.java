@@ -11,7 +11,6 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Gelu;
@@ -235,57 +234,66 @@ final class Lanes {
 
   // Loops over chunks.
 
-  /** A loop over n floats, n a multiple of the lane count; y may be read as well as written. */
+  /** A loop over n floats, in most cases a multiple of the lane count; y may be read as well as written. */
   @FunctionalInterface
   interface Loop {
     void run(float[] y, int yAt, float[] x, int xAt, int n);
   }
 
+  /**
+   * Runs a loop that C2 shall compile by itself. A method and what is inlined into it share one budget of
+   * 18,000 nodes, and a vector operation takes some 500: whoever inlines two loops with an exponential
+   * each uses it up in the middle, and from there on every vector is boxed (10 to 20 times slower). This
+   * call sees so many kinds of loops that none is inlined, provided that callers take the loop from a
+   * field of an object, or from an array: C2 looks through constants.
+   */
+  static void apart(Loop loop, float[] y, int yAt, float[] x, int xAt, int n) {
+    loop.run(y, yAt, x, xAt, n);
+  }
+
+  private static final Loop[] GELU = {GeluLoops::tanh, GeluLoops::erf};
+  private static final Loop[] GELU_GRADIENT = {GeluLoops::tanhGradient, GeluLoops::erfGradient};
+  private static final Loop[] EXP = {Lanes::exp};
+  private static final Loop[] LOG = {Lanes::log};
+
   /** Runs a loop over any number of floats: the last few in a vector of their own. */
   private static void run(Loop loop, float[] y, int yAt, float[] x, int xAt, int n) {
     int whole = SPECIES.loopBound(n);
-    loop.run(y, yAt, x, xAt, whole);
+    apart(loop, y, yAt, x, xAt, whole);
     int rest = n - whole;
     if (rest > 0) {
       var tail = new float[2 * LANES];
       System.arraycopy(y, yAt + whole, tail, 0, rest);
       System.arraycopy(x, xAt + whole, tail, LANES, rest);
-      loop.run(tail, 0, tail, LANES, LANES);
+      apart(loop, tail, 0, tail, LANES, LANES);
       System.arraycopy(tail, 0, y, yAt + whole, rest);
     }
   }
 
   /** y = gelu(x); y may be x. */
   static void gelu(float[] y, int yAt, float[] x, int xAt, int n, Gelu form) {
-    run(
-        switch (form) {
-          case TANH -> GeluLoops::tanh;
-          case ERF -> GeluLoops::erf;
-        },
-        y,
-        yAt,
-        x,
-        xAt,
-        n);
+    run(GELU[form.ordinal()], y, yAt, x, xAt, n);
   }
 
   /** d is multiplied in place by gelu'(x). */
   static void geluGradient(float[] d, int dAt, float[] x, int xAt, int n, Gelu form) {
-    run(
-        switch (form) {
-          case TANH -> GeluLoops::tanhGradient;
-          case ERF -> GeluLoops::erfGradient;
-        },
-        d,
-        dAt,
-        x,
-        xAt,
-        n);
+    run(GELU_GRADIENT[form.ordinal()], d, dAt, x, xAt, n);
   }
 
   /** x = eˣ in place. */
   static void exp(float[] x, int at, int n) {
-    run(Lanes::exp, x, at, x, at, n);
+    run(EXP[0], x, at, x, at, n);
+  }
+
+  /** x = ln x in place. */
+  static void log(float[] x, int at, int n) {
+    run(LOG[0], x, at, x, at, n);
+  }
+
+  private static void log(float[] y, int yAt, float[] x, int xAt, int n) {
+    for (int i = 0; i < n; i += LANES) {
+      log(FloatVector.fromArray(SPECIES, x, xAt + i)).intoArray(y, yAt + i);
+    }
   }
 
   private static void exp(float[] y, int yAt, float[] x, int xAt, int n) {
@@ -327,16 +335,16 @@ final class Lanes {
     FloatVector s3 = s0;
     int i = 0;
     for (int end = n - 4 * LANES; i <= end; i += 4 * LANES) {
-      s0 = s0.add(at(x, at + i));
-      s1 = s1.add(at(x, at + i + LANES));
-      s2 = s2.add(at(x, at + i + 2 * LANES));
-      s3 = s3.add(at(x, at + i + 3 * LANES));
+      s0 = at(x, at + i).add(s0);
+      s1 = at(x, at + i + LANES).add(s1);
+      s2 = at(x, at + i + 2 * LANES).add(s2);
+      s3 = at(x, at + i + 3 * LANES).add(s3);
     }
     for (int end = n - LANES; i <= end; i += LANES) {
-      s0 = s0.add(at(x, at + i));
+      s0 = at(x, at + i).add(s0);
     }
     if (i < n) {
-      s1 = s1.add(FloatVector.fromArray(SPECIES, x, at + i, SPECIES.indexInRange(i, n)));
+      s1 = FloatVector.fromArray(SPECIES, x, at + i, SPECIES.indexInRange(i, n)).add(s1);
     }
     return sum(s0.add(s1).add(s2.add(s3)));
   }
@@ -347,8 +355,8 @@ final class Lanes {
     FloatVector m1 = m0;
     int i = 0;
     for (int end = n - 2 * LANES; i <= end; i += 2 * LANES) {
-      m0 = m0.max(at(x, at + i));
-      m1 = m1.max(at(x, at + i + LANES));
+      m0 = at(x, at + i).max(m0);
+      m1 = at(x, at + i + LANES).max(m1);
     }
     float max = m0.max(m1).reduceLanes(VectorOperators.MAX);
     for (; i < n; i++) {
@@ -362,7 +370,7 @@ final class Lanes {
     FloatVector min = broadcast(SPECIES, Float.POSITIVE_INFINITY);
     int i = 0;
     for (int end = n - LANES; i <= end; i += LANES) {
-      min = min.min(at(x, at + i));
+      min = at(x, at + i).min(min);
     }
     float result = min.reduceLanes(VectorOperators.MIN);
     for (; i < n; i++) {
@@ -412,10 +420,14 @@ final class Lanes {
 
   /** The sum of a vector's lanes, by halves. */
   static float sum(FloatVector v) {
+    var lanes = new float[LANES];
+    v.intoArray(lanes, 0);
     for (int width = LANES / 2; width > 0; width /= 2) {
-      v = v.add(v.rearrange(VectorShuffle.iota(SPECIES, width, 1, true)));
+      for (int i = 0; i < width; i++) {
+        lanes[i] += lanes[i + width];
+      }
     }
-    return v.lane(0);
+    return lanes[0];
   }
 
   private static FloatVector at(float[] x, int at) {

@@ -87,7 +87,7 @@ final class NormLoops {
     for (; i <= n - LANES; i += LANES) {
       FloatVector g = at(d, i).mul(at(weight, i));
       g.intoArray(d, i);
-      sum = sum.add(g);
+      sum = g.add(sum);
       dot = g.fma(at(normed, i), dot);
     }
     double sumRest = 0;

@@ -2,11 +2,13 @@ package org.gatun.cpu;
 
 import static org.gatun.cpu.Lanes.SPECIES;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /** The exponentials of a softmax, whose arguments are zero at most, give or take a rounding. */
 final class SoftmaxLanes {
+  private static final int LANES = SPECIES.length();
   private static final float ROUNDER = 0x1.8p23f;
 
   private SoftmaxLanes() {}
@@ -31,42 +33,31 @@ final class SoftmaxLanes {
     return p.mul(power).blend(0f, x.compare(VectorOperators.LT, -87f));
   }
 
-  /** x = exp(x - shift) in place; returns the sum of the results. */
+  /** x = exp(x - shift) in place; returns the sum of the results. There is room in x for whole vectors. */
   static float expAndSum(float[] x, int at, int n, float shift) {
-    int lanes = SPECIES.length();
-    FloatVector sum0 = FloatVector.zero(SPECIES);
-    FloatVector sum1 = sum0;
-    int i = 0;
-    for (; i <= n - 2 * lanes; i += 2 * lanes) {
-      FloatVector e0 = exp(FloatVector.fromArray(SPECIES, x, at + i).sub(shift));
-      FloatVector e1 = exp(FloatVector.fromArray(SPECIES, x, at + i + lanes).sub(shift));
-      e0.intoArray(x, at + i);
-      e1.intoArray(x, at + i + lanes);
-      sum0 = sum0.add(e0);
-      sum1 = sum1.add(e1);
+    int whole = wholeVectors(x, at, n);
+    FloatVector sum = FloatVector.zero(SPECIES);
+    for (int i = 0; i < whole; i += LANES) {
+      FloatVector e = exp(FloatVector.fromArray(SPECIES, x, at + i).sub(shift));
+      e.intoArray(x, at + i);
+      sum = e.add(sum);
     }
-    for (; i < n; i += lanes) {
-      var part = SPECIES.indexInRange(i, n);
-      FloatVector e = exp(FloatVector.fromArray(SPECIES, x, at + i, part).sub(shift));
-      e.intoArray(x, at + i, part);
-      sum0 = sum0.add(e, part);
-    }
-    return Lanes.sum(sum0.add(sum1));
+    return Lanes.sum(sum);
   }
 
-  /** x = exp(x - shift) · factor in place. */
+  /** x = exp(x - shift) · factor in place. There is room in x for whole vectors. */
   static void expAndScale(float[] x, int at, int n, float shift, float factor) {
-    int lanes = SPECIES.length();
-    int i = 0;
-    for (; i <= n - lanes; i += lanes) {
+    int whole = wholeVectors(x, at, n);
+    for (int i = 0; i < whole; i += LANES) {
       exp(FloatVector.fromArray(SPECIES, x, at + i).sub(shift)).mul(factor).intoArray(x, at + i);
     }
-    if (i < n) {
-      var part = SPECIES.indexInRange(i, n);
-      exp(FloatVector.fromArray(SPECIES, x, at + i, part).sub(shift))
-          .mul(factor)
-          .intoArray(x, at + i, part);
-    }
+  }
+
+  /** Fills up the last vector with what has an exponential of zero: one loop, without a copy of it for the rest. */
+  private static int wholeVectors(float[] x, int at, int n) {
+    int whole = Math.ceilDiv(n, LANES) * LANES;
+    Arrays.fill(x, at + n, at + whole, Float.NEGATIVE_INFINITY);
+    return whole;
   }
 
   private static FloatVector constant(float value) {
