@@ -42,7 +42,7 @@ final class Gemm {
   /** Elements finished by one task, some 20 µs. */
   private static final int FINISH_ELEMENTS = 16 * 1024;
 
-  /** Rows of A packed by one task, a multiple of both tiles' rows. */
+  /** Rows of A packed by one task or a multiple of it; itself a multiple of both tiles' rows. */
   private static final int PACKED_ROWS = 48;
 
   /** Rows of A multiplied with a panel of B before the next one, if they are short: a multiple of both tiles' rows. */
@@ -177,6 +177,11 @@ final class Gemm {
       return Math.ceilDiv(product.c.columns(), chunk());
     }
 
+    /** Rows of A for one packing task: many, for where they are neighbours in memory they are read at once. */
+    int packed() {
+      return Math.clamp(rows / 16 / PACKED_ROWS * PACKED_ROWS, PACKED_ROWS, 4 * PACKED_ROWS);
+    }
+
     /** Rows of A in one sweep over a chunk of B. */
     int sweep() {
       int unit = TILE_ROWS * FEW_ROWS;
@@ -247,8 +252,8 @@ final class Gemm {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         workers.run(
-            Math.ceilDiv(block.rows, PACKED_ROWS),
-            (task, worker) -> packA(block, task * PACKED_ROWS, packedA, scratches[worker]));
+            Math.ceilDiv(block.rows, block.packed()),
+            (task, worker) -> packA(block, task, packedA, scratches[worker]));
         int cuts = block.cuts();
         workers.run(
             block.chunks() * cuts,
@@ -268,8 +273,8 @@ final class Gemm {
     for (int row = 0; row < product.c.rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
-        for (int from = 0; from < block.rows; from += PACKED_ROWS) {
-          packA(block, from, scratch.packedA, scratch);
+        for (int task = 0; task < Math.ceilDiv(block.rows, block.packed()); task++) {
+          packA(block, task, scratch.packedA, scratch);
         }
         for (int chunk = 0; chunk < block.chunks(); chunk++) {
           multiply(block, scratch.packedA, scratch, chunk, 0, 1);
@@ -278,8 +283,9 @@ final class Gemm {
     }
   }
 
-  private static void packA(Block block, int from, float[] packedA, Scratch scratch) {
-    int to = Math.min(block.rows, from + PACKED_ROWS);
+  private static void packA(Block block, int task, float[] packedA, Scratch scratch) {
+    int from = task * block.packed();
+    int to = Math.min(block.rows, from + block.packed());
     int wide = from + (to - from) / TILE_ROWS * TILE_ROWS;
     Matrix a = block.product.a;
     GemmPanels.pack(part(a, block, block.row + from, wide - from, scratch), TILE_ROWS, packedA, from * block.depth);
@@ -301,9 +307,7 @@ final class Gemm {
 
   /** Rows of x over a block's part of k; BF16 is widened first, so that packing knows F32 alone. */
   private static Matrix part(Matrix x, Block block, int row, int rows, Scratch scratch) {
-    var part =
-        new Matrix(
-            x.bytes(), x.dtype(), x.at(row, block.from), rows, block.depth, x.rowStride(), x.columnStride(), 0);
+    Matrix part = x.part(row, block.from, rows, block.depth);
     return x.dtype() == DType.F32 ? part : scratch.widened(part);
   }
 
@@ -313,9 +317,8 @@ final class Gemm {
     packB(block, chunk, scratch);
     int tiles = Math.ceilDiv(block.rows, TILE_ROWS);
     int end = Math.min(block.rows, (int) ((long) tiles * (cut + 1) / cuts) * TILE_ROWS);
-    int row = (int) ((long) tiles * cut / cuts) * TILE_ROWS;
     int sweep = block.sweep();
-    for (; row < end; row += sweep) {
+    for (int row = (int) ((long) tiles * cut / cuts) * TILE_ROWS; row < end; row += sweep) {
       sweep(block, packedA, scratch, chunk, row, Math.min(end - row, sweep));
     }
   }

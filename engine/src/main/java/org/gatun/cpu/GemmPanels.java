@@ -21,6 +21,9 @@ final class GemmPanels {
   /** Elements of a row that go to a panel at a time, so that this part stays in the first-level cache. */
   private static final int STRIP = 128;
 
+  /** Columns of which all rows are packed before the next ones: lines of the source serve several panels. */
+  private static final int COLUMN_STRIP = 64;
+
   private static final VectorSpecies<Float> QUAD = FloatVector.SPECIES_128;
   private static final VectorShuffle<Float> SWAP_NEIGHBOURS = VectorShuffle.fromValues(QUAD, 1, 0, 3, 2);
   private static final VectorShuffle<Float> SWAP_HALVES = VectorShuffle.fromValues(QUAD, 2, 3, 0, 1);
@@ -62,31 +65,38 @@ final class GemmPanels {
 
   /** All panels from rows that are neighbours of each other; the last panels by four rows at a time. */
   private static void packColumns(Matrix x, int width, float[] packed, int at) {
-    int n = x.columns();
+    for (int k = 0; k < x.columns(); k += COLUMN_STRIP) {
+      packColumns(x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, packed, at);
+    }
+  }
+
+  /** The n columns from {@code k} on. */
+  private static void packColumns(Matrix x, int k, int n, int width, float[] packed, int at) {
+    int depth = x.columns();
     int row = 0;
-    for (; n > 0 && row + Math.max(width, LANES) <= x.rows(); row += width) {
+    for (; row + Math.max(width, LANES) <= x.rows(); row += width) {
       for (int j = 0; j < width; j += 2 * LANES) {
-        copyColumns(x, row + j, width - j, packed, at + row * n + j, width);
+        copyColumns(x, row + j, width - j, k, n, packed, at + row * depth + k * width + j, width);
       }
     }
     int quads = Math.ceilDiv(x.rows(), width) * quads(width);
     for (int quad = row / width * quads(width); quad < quads; quad++) {
       int first = quadRow(quad, width);
-      int to = at + placeInPanels(first, n, width);
+      int to = at + placeInPanels(first, depth, width) + k * width;
       if (first + 4 <= x.rows()) {
-        copyQuads(x.bytes(), x.at(first, 0) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to,
+        copyQuads(x.bytes(), x.at(first, k) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to,
             width);
       } else {
-        packSingly(x, first, 0, n, packed, to, width);
+        packSingly(x, first, k, n, packed, to, width);
       }
     }
   }
 
   /** Copies {@code rows} rows, or as many as two vectors hold. */
-  private static void copyColumns(Matrix x, int row, int rows, float[] packed, int to, int width) {
-    long place = x.at(row, 0) * Float.BYTES;
+  private static void copyColumns(
+      Matrix x, int row, int rows, int k, int n, float[] packed, int to, int width) {
+    long place = x.at(row, k) * Float.BYTES;
     long step = x.columnStride() * Float.BYTES;
-    int n = x.columns();
     if (rows >= 2 * LANES) {
       copyPairs(x.bytes(), place, step, n, packed, to, width);
       return;
@@ -95,7 +105,7 @@ final class GemmPanels {
     // is written singly, for there a neighbour may be at work.
     copyVectors(x.bytes(), place, step, n - 1, packed, to, width);
     for (int j = 0; j < rows; j++) {
-      packed[to + (n - 1) * width + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, n - 1) * Float.BYTES);
+      packed[to + (n - 1) * width + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
     }
   }
 

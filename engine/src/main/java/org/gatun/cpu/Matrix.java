@@ -26,6 +26,11 @@ record Matrix(
         bytes, dtype, offset + index * batchStride, rows, columns, rowStride, columnStride, 0);
   }
 
+  /** Rows and columns of it, from a row and a column on. */
+  Matrix part(int row, int column, int rows, int columns) {
+    return new Matrix(bytes, dtype, at(row, column), rows, columns, rowStride, columnStride, 0);
+  }
+
   long at(long row, long column) {
     return offset + row * rowStride + column * columnStride;
   }
