@@ -20,6 +20,7 @@ import json
 import math
 import resource
 import statistics
+import sys
 import time
 
 import torch
@@ -93,6 +94,7 @@ def main():
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--steps", type=int, default=10, help="measured steps")
     options.add_argument("--warmup", type=int, default=2, help="steps before them")
+    options.add_argument("--on-request", action="store_true", help="measure once for each line on standard input")
     options.add_argument("--seconds", type=float, default=0, help="measure on until this much time has passed")
     args = options.parse_args()
 
@@ -122,25 +124,32 @@ def main():
         marks.append(time.perf_counter())
         return loss.item(), [1000 * (b - a) for a, b in zip(marks, marks[1:])]
 
+    def measure():
+        """Makes steps and prints their times."""
+        parts = []
+        stop = time.perf_counter() + args.seconds
+        while len(parts) < args.steps or time.perf_counter() < stop:
+            loss, part = step()
+            parts.append(part)
+        times = [sum(part) for part in parts]
+        forward, backward, update = (statistics.median(column) for column in zip(*parts))
+        median = statistics.median(times)
+        print(json.dumps({
+            "kind": "train_step", "preset": args.preset, "batch": batch, "context": context,
+            "threads": args.threads, "parameters": sum(p.numel() for p in model.parameters()),
+            "steps": len(times), "ms_min": round(min(times), 2), "ms_median": round(median, 2),
+            "ms_max": round(max(times), 2), "ms_forward": round(forward, 2), "ms_backward": round(backward, 2),
+            "ms_update": round(update, 2), "tokens_per_s": round(1000 * batch * context / median, 1),
+            "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "last_loss": round(loss, 6), "torch": torch.__version__}), flush=True)
+
     for _ in range(args.warmup):
         step()
-    parts = []
-    stop = time.perf_counter() + args.seconds
-    while len(parts) < args.steps or time.perf_counter() < stop:
-        loss, part = step()
-        parts.append(part)
-
-    times = [sum(part) for part in parts]
-    forward, backward, update = (statistics.median(column) for column in zip(*parts))
-    median = statistics.median(times)
-    print(json.dumps({
-        "kind": "train_step", "preset": args.preset, "batch": batch, "context": context,
-        "threads": args.threads, "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": len(times), "ms_min": round(min(times), 2), "ms_median": round(median, 2),
-        "ms_max": round(max(times), 2), "ms_forward": round(forward, 2), "ms_backward": round(backward, 2),
-        "ms_update": round(update, 2), "tokens_per_s": round(1000 * batch * context / median, 1),
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "last_loss": round(loss, 6), "torch": torch.__version__}), flush=True)
+    if not args.on_request:
+        measure()
+        return
+    for _ in sys.stdin:
+        measure()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 package org.gatun.benchmarks;
 
+import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.io.Writer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,15 +14,16 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Whole training steps of ours and of PyTorch's, in turns, each in a process of its own: so a machine
- * that is slow for a while is slow for both. Prints medians and the ratio pair by pair.
+ * Whole training steps of ours and of PyTorch's, each in a process of its own, a step here and a step
+ * there: so a machine that is slow for a while is slow for both. Prints medians, of the times and of the
+ * ratios pair by pair.
  *
  * <p>Options: {@code --python PATH} (default python3), {@code --rounds N}, {@code --threads N}, {@code
  * --blas NAME}, {@code --only TEXT} (a part of a case's name).
  */
 public final class Compare {
-  /** A training step both sides know, and how often to measure it in one process. */
-  private record Case(String preset, int batch, int context, int steps) {
+  /** A training step both sides know, how many to make in a turn, and how many turns. */
+  private record Case(String preset, int batch, int context, int steps, int rounds) {
     @Override
     public String toString() {
       return preset + " B=" + batch + " T=" + context;
@@ -29,16 +31,16 @@ public final class Compare {
   }
 
   private static final List<Case> CASES = List.of(
-      new Case("quickstart", 12, 64, 300),
-      new Case("gpt2", 4, 64, 8),
-      new Case("gpt2", 4, 256, 4),
-      new Case("gpt2", 4, 1024, 2));
+      new Case("quickstart", 12, 64, 20, 40),
+      new Case("gpt2", 4, 64, 1, 20),
+      new Case("gpt2", 4, 256, 1, 10),
+      new Case("gpt2", 4, 1024, 1, 5));
 
   private static final Pattern MEDIAN = Pattern.compile("\"ms_median\": ([0-9.]+)");
   private static final Pattern MEMORY = Pattern.compile("\"rss_mib\": (-?[0-9]+)");
 
   private String python = "python3";
-  private int rounds = 3;
+  private int rounds; // zero for as many as the case says
   private int threads = Runtime.getRuntime().availableProcessors();
   private String blas = "-";
   private String only = "";
@@ -46,7 +48,7 @@ public final class Compare {
   private Compare() {}
 
   /** Prints a line a case. */
-  public static void main(String[] args) throws InterruptedException {
+  public static void main(String[] args) {
     var compare = new Compare();
     try {
       for (int i = 0; i < args.length; i += 2) {
@@ -88,32 +90,68 @@ public final class Compare {
     return Integer.parseInt(value);
   }
 
-  private void run() throws IOException, InterruptedException {
-    System.out.printf(Locale.ROOT, "%-24s %12s %12s %8s %22s %10s %10s%n", "case, " + threads + " threads",
-        "Gatun ms", "PyTorch ms", "speed-up", "(least .. most)", "MiB", "MiB");
+  private void run() throws IOException {
+    System.out.printf(Locale.ROOT, "%-24s %12s %12s %8s %16s %10s %10s%n", "case, " + threads + " threads",
+        "Gatun ms", "PyTorch ms", "speed-up", "(10 % .. 90 %)", "MiB", "MiB");
     for (Case one : CASES) {
-      if (!one.toString().contains(only)) {
-        continue;
+      if (one.toString().contains(only)) {
+        compare(one, rounds > 0 ? rounds : one.rounds);
       }
-      double[] ours = new double[rounds];
-      double[] theirs = new double[rounds];
-      double[] ratios = new double[rounds];
-      double ourMemory = 0;
-      double theirMemory = 0;
+    }
+  }
+
+  private void compare(Case one, int rounds) throws IOException {
+    double[] our = new double[rounds];
+    double[] their = new double[rounds];
+    double[] ratios = new double[rounds];
+    try (var gatun = new Peer(java(one), Map.of()); var pytorch = new Peer(pytorch(one), pytorchSettings())) {
+      gatun.step(); // until both are warm and wait
+      pytorch.step();
       for (int round = 0; round < rounds; round++) {
-        String our = output(java(one), Map.of());
-        String their = output(pytorch(one), Map.of("MALLOC_MMAP_MAX_", "0", "MALLOC_TRIM_THRESHOLD_", "20000000000",
-            "MALLOC_TOP_PAD_", "268435456", "MALLOC_ARENA_MAX", "1", "OMP_NUM_THREADS", Integer.toString(threads)));
-        ours[round] = number(MEDIAN, our);
-        theirs[round] = number(MEDIAN, their);
-        ratios[round] = theirs[round] / ours[round];
-        ourMemory = Math.max(ourMemory, number(MEMORY, our));
-        theirMemory = Math.max(theirMemory, number(MEMORY, their));
+        our[round] = gatun.step();
+        their[round] = pytorch.step();
+        ratios[round] = their[round] / our[round];
       }
-      Arrays.sort(ratios);
-      System.out.printf(Locale.ROOT, "%-24s %12.1f %12.1f %8.2f %22s %10.0f %10.0f%n", one, median(ours),
-          median(theirs), ratios[rounds / 2],
-          String.format(Locale.ROOT, "%.2f .. %.2f", ratios[0], ratios[rounds - 1]), ourMemory, theirMemory);
+      System.out.printf(Locale.ROOT, "%-24s %12.1f %12.1f %8.2f %16s %10.0f %10.0f%n", one, quantile(our, 0.5),
+          quantile(their, 0.5), quantile(ratios, 0.5),
+          String.format(Locale.ROOT, "%.2f .. %.2f", quantile(ratios, 0.1), quantile(ratios, 0.9)),
+          gatun.mebibytes, pytorch.mebibytes);
+    }
+  }
+
+  /** A process that makes steps when asked to, and waits without work in between. */
+  private static final class Peer implements AutoCloseable {
+    private final Process process;
+    private final Writer requests;
+    private final BufferedReader answers;
+    double mebibytes;
+
+    Peer(List<String> command, Map<String, String> environment) throws IOException {
+      var builder = new ProcessBuilder(command).redirectErrorStream(true);
+      builder.environment().putAll(environment);
+      process = builder.start();
+      requests = process.outputWriter();
+      answers = process.inputReader();
+    }
+
+    /** The median of a few steps' times, milliseconds. */
+    double step() throws IOException {
+      requests.write('\n');
+      requests.flush();
+      var said = new StringBuilder();
+      for (String line; (line = answers.readLine()) != null;) {
+        if (line.startsWith("{")) {
+          mebibytes = number(MEMORY, line);
+          return number(MEDIAN, line);
+        }
+        said.append(line).append('\n');
+      }
+      throw new IOException(process.info().commandLine().orElse("a process") + " ended:\n" + said);
+    }
+
+    @Override
+    public void close() {
+      process.destroy();
     }
   }
 
@@ -127,22 +165,16 @@ public final class Compare {
     return command;
   }
 
+  /** Memory is kept in the process, see pytorch/train_step.py. */
+  private Map<String, String> pytorchSettings() {
+    return Map.of("MALLOC_MMAP_MAX_", "0", "MALLOC_TRIM_THRESHOLD_", "20000000000",
+        "MALLOC_TOP_PAD_", "268435456", "MALLOC_ARENA_MAX", "1", "OMP_NUM_THREADS", Integer.toString(threads));
+  }
+
   private List<String> pytorch(Case one) {
     return List.of(python, "benchmarks/pytorch/train_step.py",
         "--preset", one.preset, "--batch", Integer.toString(one.batch), "--context", Integer.toString(one.context),
-        "--steps", Integer.toString(one.steps), "--threads", Integer.toString(threads));
-  }
-
-  private static String output(List<String> command, Map<String, String> environment)
-      throws IOException, InterruptedException {
-    var builder = new ProcessBuilder(command).redirectErrorStream(true);
-    builder.environment().putAll(environment);
-    Process process = builder.start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    if (process.waitFor() != 0) {
-      throw new IOException(String.join(" ", command) + " failed:\n" + output);
-    }
-    return output;
+        "--steps", Integer.toString(one.steps), "--threads", Integer.toString(threads), "--on-request");
   }
 
   private static double number(Pattern pattern, String text) throws IOException {
@@ -153,9 +185,9 @@ public final class Compare {
     return Double.parseDouble(matcher.group(1));
   }
 
-  private static double median(double[] values) {
+  private static double quantile(double[] values, double share) {
     double[] sorted = values.clone();
     Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
+    return sorted[(int) Math.round(share * (sorted.length - 1))];
   }
 }

@@ -1,6 +1,9 @@
 package org.gatun.benchmarks;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -18,10 +21,11 @@ import org.gatun.tensor.Tape;
 import org.gatun.tensor.Tensor;
 
 /**
- * One training step of a GPT-2: forward, backward, clipping, AdamW; the same work as {@code
- * pytorch/train_step.py}, and the same line of JSON.
+ * Training steps of a GPT-2: forward, backward, clipping, AdamW; the same work as {@code
+ * pytorch/train_step.py}, and the same lines of JSON.
  *
- * <p>Arguments: preset, batch, context, steps, threads, blas (or -), precision.
+ * <p>Arguments: preset, batch, context, steps, threads, blas (or -), precision. For each line on standard
+ * input that many steps are made and their times printed.
  */
 public final class TrainingStep {
   private static final int WARMUP = 3;
@@ -59,22 +63,25 @@ public final class TrainingStep {
     try (var device = new CpuDevice(threads, args[5].equals("-") ? null : args[5])) {
       var step = new TrainingStep(
           device, args[0], Integer.parseInt(args[1]), Integer.parseInt(args[2]), precision);
-      step.measure(args[0], steps, threads);
+      // A small model's step is short: what the compiler has not seen yet must not count.
+      int warmup = step.config.channels() < 512 ? 300 : WARMUP;
+      for (int i = 0; i < warmup; i++) {
+        step.step(i);
+      }
+      var requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
+      for (int first = warmup; requests.readLine() != null; first += steps) {
+        step.measure(args[0], first, steps, threads);
+      }
     }
   }
 
-  private void measure(String preset, int steps, int threads) throws IOException {
-    // A small model's step is short: what the compiler has not seen yet must not count.
-    int warmup = config.channels() < 512 ? 300 : WARMUP;
+  private void measure(String preset, int first, int steps, int threads) throws IOException {
     double loss = 0;
-    for (int i = 0; i < warmup; i++) {
-      loss = step(i);
-    }
     double[] times = new double[steps];
     double[][] split = new double[3][steps];
     for (int i = 0; i < steps; i++) {
       long start = System.nanoTime();
-      loss = step(warmup + i);
+      loss = step(first + i);
       times[i] = (System.nanoTime() - start) * 1e-6;
       for (int part = 0; part < 3; part++) {
         split[part][i] = parts[part];

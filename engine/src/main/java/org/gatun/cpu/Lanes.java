@@ -22,6 +22,11 @@ import org.gatun.tensor.Kernels.Gelu;
  * <p>A value depends on its arguments alone, not on its place in a vector or a chunk: tails run the
  * same vector code under a mask. VectorOperators' EXP, TANH and the like, and reduceLanes(ADD), are
  * avoided because their bits differ between interpreted and compiled code.
+ *
+ * <p>C2 keeps vectors in registers only where it inlines every operation on them. So in all loops of this
+ * package a vector that is carried from one iteration to the next is an argument and never the receiver
+ * ({@code sum = x.add(sum)}): of the receiver C2 must know the class, and of such a one it knows it by luck
+ * alone. A loop has one copy of its formula. What is long goes through {@link #apart}.
  */
 final class Lanes {
   static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
