@@ -58,7 +58,7 @@ class LikelihoodTest {
     }).toArray();
   }
 
-  /** A row's own logits are the same bits beside others; what differs is the sum of 61 exponentials, in f32. */
+  /** For the sum of 61 exponentials in f32. */
   private static final double TOLERANCE = 64 * Math.ulp(1f) * 4;
 
   @Test
@@ -70,7 +70,10 @@ class LikelihoodTest {
       assertArrayEquals(losses(texts.get(i).tokens(), texts.get(i).start()), found.get(i).losses(), TOLERANCE,
           "seed " + SEED + ", text " + i);
       assertEquals(found.get(i).sum() / found.get(i).losses().length, found.get(i).mean());
-      assertArrayEquals(found.get(i).losses(), Likelihood.of(gpt2, List.of(texts.get(i))).getFirst().losses());
+      // Products with up to three rows sum in another order, so a text of two tokens has other last bits alone.
+      double tolerance = texts.get(i).tokens().length > 4 ? 0 : TOLERANCE;
+      assertArrayEquals(
+          Likelihood.of(gpt2, List.of(texts.get(i))).getFirst().losses(), found.get(i).losses(), tolerance);
     }
   }
 
