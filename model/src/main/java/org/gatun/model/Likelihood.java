@@ -91,7 +91,8 @@ public record Likelihood(double[] losses, boolean greedy) {
 
   /**
    * The losses F32 [B · T], row by row, of predicting the tokens after each of these, I32 [B, T]; each
-   * is the same whatever is computed beside it.
+   * is the same whatever is computed beside it; if there are up to three positions in all, but for the
+   * last bits.
    */
   public static float[] ofAll(Gpt2 model, int[] tokens, int[] targets, int batch) {
     Shape shape = Shape.of(batch, tokens.length / batch);
