@@ -3,7 +3,8 @@
 
 The settings are those that nanoGPT's README gives for a CPU (4 layers, 4 heads, 128 channels, T=64, B=12, 2,000
 steps) with those of its config/train_shakespeare_char.py; every 250 steps 20 random batches of each half are
-evaluated, as there. Run it with the environment that train_step.py names. At the end the loss over the whole validation half is computed too, outside of the time printed:
+evaluated, as there. At the end the loss over the whole validation half is computed too, outside of the time printed.
+Run it with the environment that train_step.py names:
 
     python3 benchmarks/pytorch/train_characters.py tinyshakespeare.txt
     ./gatun train --recipe nanogpt-shakespeare-char --data tinyshakespeare.txt

@@ -121,12 +121,14 @@ public final class Compare {
 
   /** A process that makes steps when asked to, and waits without work in between. */
   private static final class Peer implements AutoCloseable {
+    private final String command;
     private final Process process;
     private final Writer requests;
     private final BufferedReader answers;
     double mebibytes;
 
     Peer(List<String> command, Map<String, String> environment) throws IOException {
+      this.command = String.join(" ", command);
       var builder = new ProcessBuilder(command).redirectErrorStream(true);
       builder.environment().putAll(environment);
       process = builder.start();
@@ -136,8 +138,12 @@ public final class Compare {
 
     /** The median of a few steps' times, milliseconds. */
     double step() throws IOException {
-      requests.write('\n');
-      requests.flush();
+      try {
+        requests.write('\n');
+        requests.flush();
+      } catch (IOException e) {
+        // It has ended; what it said tells why.
+      }
       var said = new StringBuilder();
       for (String line; (line = answers.readLine()) != null;) {
         if (line.startsWith("{")) {
@@ -146,7 +152,7 @@ public final class Compare {
         }
         said.append(line).append('\n');
       }
-      throw new IOException(process.info().commandLine().orElse("a process") + " ended:\n" + said);
+      throw new IOException(command + " ended:\n" + said);
     }
 
     @Override

@@ -177,7 +177,7 @@ final class AttentionForward {
     total.intoArray(running, SIDE + j);
   }
 
-  /** The larger of an earlier maximum and new scores, whichever if one is NaN: that reaches the sum by its exponential. */
+  /** The larger of each two; beside a NaN it may be either, for a NaN reaches the sum by its exponential. */
   private static FloatVector larger(FloatVector max, FloatVector scores) {
     return scores.blend(max, scores.compare(VectorOperators.LT, max));
   }

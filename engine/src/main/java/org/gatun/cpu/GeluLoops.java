@@ -9,7 +9,7 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * GELU and its derivative over whole vectors of arrays; n is a multiple of the lane count.
  *
- * <p>A loop holds one copy of its formula and few calls of our own: past some fifty vector
+ * <p>A loop holds one copy of its formula and few calls of our own: past some 36 vector
  * operations C2 inlines no more of them, and vectors that cross a call are boxed (20 times slower).
  */
 final class GeluLoops {

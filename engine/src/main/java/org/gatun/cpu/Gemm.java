@@ -177,7 +177,7 @@ final class Gemm {
       return Math.ceilDiv(product.c.columns(), chunk());
     }
 
-    /** Rows of A for one packing task: many, for where they are neighbours in memory they are read at once. */
+    /** Rows of A for one packing task: a sixteenth, from 48 to 192; where they are neighbours they are read at once. */
     int packed() {
       return Math.clamp(rows / 16 / PACKED_ROWS * PACKED_ROWS, PACKED_ROWS, 4 * PACKED_ROWS);
     }
