@@ -4,10 +4,15 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.gatun.cpu.GemmKernels.FEW_ROWS;
 import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
 import static org.gatun.cpu.GemmKernels.TILE_ROWS;
+import static org.gatun.cpu.GemmKernels.step;
+import static org.gatun.cpu.GemmProduct.MAX_SWEEP;
+import static org.gatun.cpu.GemmProduct.NEAR_DEPTH;
+import static org.gatun.cpu.GemmProduct.TASK_WORK;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.gatun.cpu.GemmProduct.Block;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Gelu;
 
@@ -24,35 +29,13 @@ import org.gatun.tensor.Kernels.Gelu;
  * <p>One instance serves one thread at a time, like the {@link Workers} it uses.
  */
 final class Gemm {
-  /**
-   * Elements of k in one packed block: twice GPT-2's C = 768. Every further block reads and writes C once
-   * more; of deeper panels too few would fit the second-level cache.
-   */
-  private static final int MAX_DEPTH = 1536;
-
-  /** Floats of packed B a worker keeps at hand: 192 KiB of a second-level cache of 512, four tiles at C = 768. */
-  private static final int B_FLOATS = 48 * 1024;
-
-  /** Floats of packed A, shared by the team: 8 MiB. */
-  private static final int A_FLOATS = 2 * 1024 * 1024;
-
-  /** Multiply-adds worth a task of their own, some 20 µs. */
-  private static final int TASK_WORK = 1 << 20;
-
   /** Elements finished by one task, some 20 µs. */
   private static final int FINISH_ELEMENTS = 16 * 1024;
 
-  /** Rows of A packed by one task or a multiple of it; itself a multiple of both tiles' rows. */
-  private static final int PACKED_ROWS = 48;
-
-  /** Rows of A multiplied with a panel of B before the next one, if they are short: a multiple of both tiles' rows. */
-  private static final int MAX_SWEEP = 96;
-
-  /** Floats of A in these rows: 288 KiB, which the second-level cache holds besides B. */
-  private static final int SWEEP_FLOATS = 72 * 1024;
-
   /** Up to so many rows of A, B is read in place instead of being packed. */
   private static final int MAX_DOT_ROWS = 3;
+
+  private static final float[] ZEROS = new float[TILE_COLUMNS];
 
   private final Workers workers;
   private final Scratch[] scratches;
@@ -114,11 +97,11 @@ final class Gemm {
         batch * cuts,
         (task, worker) -> {
           Scratch scratch = scratches[worker];
-          Product product = product(c, c, c, task / cuts, false, finish);
+          GemmProduct product = product(c, c, c, task / cuts, false, finish);
           scratch.strip = grown(scratch.strip, c.columns());
           int end = Math.min(c.rows(), (task % cuts + 1) * rows);
           for (int row = task % cuts * rows; row < end; row++) {
-            Matrix to = product.c;
+            Matrix to = product.c();
             Lanes.load(scratch.strip, 0, to.bytes(), to.dtype(), to.at(row, 0), c.columns());
             finish(product, scratch, 0, row, 0, c.columns());
             Lanes.store(to.bytes(), to.dtype(), to.at(row, 0), scratch.strip, 0, c.columns());
@@ -126,87 +109,8 @@ final class Gemm {
         });
   }
 
-  private static Product product(Matrix c, Matrix a, Matrix b, int i, boolean add, Finish finish) {
-    return new Product(c.item(i), a.item(i), b.item(i), add, i, finish);
-  }
-
-  /** One product c = finish(a·b); {@code index} tells where in a batch, for the finish. */
-  private record Product(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish finish) {
-    int depths() {
-      return Math.max(1, Math.ceilDiv(a.columns(), MAX_DEPTH));
-    }
-
-    /** Equal blocks of k, a multiple of four but for the last. */
-    int depth() {
-      return roundUp(Math.ceilDiv(a.columns(), depths()), 4);
-    }
-
-    /** Rows of A packed at a time. */
-    int rows() {
-      return Math.min(c.rows(), Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
-    }
-
-    /** No fewer than the rows of A when packed: those beyond the last large tile fill small ones. */
-    int packedRows() {
-      return rows() + FEW_ROWS;
-    }
-
-    /** The k-th block of the rows from {@code row} on; {@code sums} holds what earlier blocks gave. */
-    Block block(int row, int k, Matrix sums) {
-      int height = Math.min(rows(), c.rows() - row);
-      int from = k * depth();
-      int depth = Math.min(depth(), a.columns() - from);
-      return new Block(this, row, height, from, depth, k == 0, k == depths() - 1, sums);
-    }
-
-    boolean needsSums() {
-      return c.dtype() != DType.F32 && depths() > 1;
-    }
-  }
-
-  /** The part of a product that one packed block of A serves: C [row.., all columns] over some of k. */
-  private record Block(
-      Product product, int row, int rows, int from, int depth, boolean first, boolean last, Matrix sums) {
-    /** Columns of one packed chunk of B. */
-    int chunk() {
-      int fitting = Math.max(1, B_FLOATS / Math.max(1, depth) / TILE_COLUMNS) * TILE_COLUMNS;
-      return Math.min(fitting, roundUp(product.c.columns(), TILE_COLUMNS));
-    }
-
-    int chunks() {
-      return Math.ceilDiv(product.c.columns(), chunk());
-    }
-
-    /** Rows of A for one packing task: a sixteenth, from 48 to 192; where they are neighbours they are read at once. */
-    int packed() {
-      return Math.clamp(rows / 16 / PACKED_ROWS * PACKED_ROWS, PACKED_ROWS, 4 * PACKED_ROWS);
-    }
-
-    /** Rows of A in one sweep over a chunk of B. */
-    int sweep() {
-      int unit = TILE_ROWS * FEW_ROWS;
-      return Math.clamp(SWEEP_FLOATS / Math.max(1, depth) / unit * unit, unit, MAX_SWEEP);
-    }
-
-    /** Whether a tile can go to C as soon as it is there: nothing is done to it but an addition. */
-    boolean storesTiles() {
-      return product.c.dtype() == DType.F32
-          && (!last
-              || product.finish instanceof Finish.None
-              || product.finish instanceof Finish.Bias && !adds());
-    }
-
-    /** Whether results are added to what C holds. */
-    boolean adds() {
-      return product.add || !first;
-    }
-
-    /** Into how many row ranges each chunk is cut, so that no worker waits long for another. */
-    int cuts() {
-      long work = (long) rows * chunk() * depth;
-      long wanted = Math.max(1, 16 / chunks());
-      return (int) Math.clamp(work / TASK_WORK, 1, Math.min(wanted, Math.ceilDiv(rows, TILE_ROWS)));
-    }
+  private static GemmProduct product(Matrix c, Matrix a, Matrix b, int i, boolean add, Finish finish) {
+    return new GemmProduct(c.item(i), a.item(i), b.item(i), add, i, finish);
   }
 
   /** Arrays of one worker, grown as needed. */
@@ -237,22 +141,22 @@ final class Gemm {
   }
 
   /** The whole team on one product. */
-  private void together(Product product) {
-    if (product.c.rows() <= MAX_DOT_ROWS && product.b.rowStride() == 1 && product.b.dtype() == DType.F32) {
+  private void together(GemmProduct product) {
+    if (product.c().rows() <= MAX_DOT_ROWS && product.b().rowStride() == 1 && product.b().dtype() == DType.F32) {
       dots(product);
       return;
     }
     packedA = grown(packedA, product.packedRows() * product.depth());
-    Matrix partial = product.c;
+    Matrix partial = product.c();
     if (product.needsSums()) {
-      sums = grown(sums, (long) product.c.rows() * product.c.columns());
-      partial = Matrix.of(sums, DType.F32, 0, product.c.rows(), product.c.columns());
+      sums = grown(sums, (long) product.c().rows() * product.c().columns());
+      partial = Matrix.of(sums, DType.F32, 0, product.c().rows(), product.c().columns());
     }
-    for (int row = 0; row < product.c.rows(); row += product.rows()) {
+    for (int row = 0; row < product.c().rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         workers.run(
-            Math.ceilDiv(block.rows, block.packed()),
+            Math.ceilDiv(block.rows(), block.packed()),
             (task, worker) -> packA(block, task, packedA, scratches[worker]));
         int cuts = block.cuts();
         workers.run(
@@ -263,17 +167,17 @@ final class Gemm {
   }
 
   /** One worker on one product of a batch. */
-  private static void alone(Product product, Scratch scratch) {
+  private static void alone(GemmProduct product, Scratch scratch) {
     scratch.packedA = grown(scratch.packedA, product.packedRows() * product.depth());
-    Matrix partial = product.c;
+    Matrix partial = product.c();
     if (product.needsSums()) {
-      scratch.sums = grown(scratch.sums, (long) product.c.rows() * product.c.columns());
-      partial = Matrix.of(scratch.sums, DType.F32, 0, product.c.rows(), product.c.columns());
+      scratch.sums = grown(scratch.sums, (long) product.c().rows() * product.c().columns());
+      partial = Matrix.of(scratch.sums, DType.F32, 0, product.c().rows(), product.c().columns());
     }
-    for (int row = 0; row < product.c.rows(); row += product.rows()) {
+    for (int row = 0; row < product.c().rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
-        for (int task = 0; task < Math.ceilDiv(block.rows, block.packed()); task++) {
+        for (int task = 0; task < Math.ceilDiv(block.rows(), block.packed()); task++) {
           packA(block, task, scratch.packedA, scratch);
         }
         for (int chunk = 0; chunk < block.chunks(); chunk++) {
@@ -285,29 +189,31 @@ final class Gemm {
 
   private static void packA(Block block, int task, float[] packedA, Scratch scratch) {
     int from = task * block.packed();
-    int to = Math.min(block.rows, from + block.packed());
+    int to = Math.min(block.rows(), from + block.packed());
     int wide = from + (to - from) / TILE_ROWS * TILE_ROWS;
-    Matrix a = block.product.a;
-    GemmPanels.pack(part(a, block, block.row + from, wide - from, scratch), TILE_ROWS, packedA, from * block.depth);
-    GemmPanels.pack(part(a, block, block.row + wide, to - wide, scratch), FEW_ROWS, packedA, wide * block.depth);
+    Matrix a = block.product().a();
+    Matrix large = part(a, block, block.row() + from, wide - from, scratch);
+    GemmPanels.pack(large, TILE_ROWS, step(TILE_ROWS), packedA, block.panel(from));
+    Matrix few = part(a, block, block.row() + wide, to - wide, scratch);
+    GemmPanels.pack(few, FEW_ROWS, step(FEW_ROWS), packedA, block.panel(wide));
   }
 
   private static void packB(Block block, int chunk, Scratch scratch) {
     if (scratch.packedFor == block && scratch.packedChunk == chunk) {
       return;
     }
-    scratch.packedB = grown(scratch.packedB, block.chunk() * Math.max(1, block.depth)); // the kernels look at the first of k
-    Matrix b = block.product.b.transposed();
+    scratch.packedB = grown(scratch.packedB, block.chunk() * Math.max(1, block.depth())); // the kernels look at the first of k
+    Matrix b = block.product().b().transposed();
     int from = chunk * block.chunk();
     int columns = Math.min(b.rows() - from, block.chunk());
-    GemmPanels.pack(part(b, block, from, columns, scratch), TILE_COLUMNS, scratch.packedB, 0);
+    GemmPanels.pack(part(b, block, from, columns, scratch), TILE_COLUMNS, TILE_COLUMNS, scratch.packedB, 0);
     scratch.packedFor = block;
     scratch.packedChunk = chunk;
   }
 
   /** Rows of x over a block's part of k; BF16 is widened first, so that packing knows F32 alone. */
   private static Matrix part(Matrix x, Block block, int row, int rows, Scratch scratch) {
-    Matrix part = x.part(row, block.from, rows, block.depth);
+    Matrix part = x.part(row, block.from(), rows, block.depth());
     return x.dtype() == DType.F32 ? part : scratch.widened(part);
   }
 
@@ -315,45 +221,58 @@ final class Gemm {
   private static void multiply(
       Block block, float[] packedA, Scratch scratch, int chunk, int cut, int cuts) {
     packB(block, chunk, scratch);
-    int tiles = Math.ceilDiv(block.rows, TILE_ROWS);
-    int end = Math.min(block.rows, (int) ((long) tiles * (cut + 1) / cuts) * TILE_ROWS);
+    int tiles = Math.ceilDiv(block.rows(), TILE_ROWS);
+    int end = Math.min(block.rows(), (int) ((long) tiles * (cut + 1) / cuts) * TILE_ROWS);
     int sweep = block.sweep();
     for (int row = (int) ((long) tiles * cut / cuts) * TILE_ROWS; row < end; row += sweep) {
       sweep(block, packedA, scratch, chunk, row, Math.min(end - row, sweep));
     }
   }
 
-  /** Some panels of A with all panels of a chunk of B, each of which is read again while it is still near. */
+  /**
+   * Some panels of A with all panels of a chunk of B. So much of k is taken at a time that this part of a
+   * panel of B stays in the first-level cache while those of A pass; what is summed so far waits in the
+   * strip: tiles one behind the other, or whole rows where something is done to them in the end.
+   */
   private static void sweep(Block block, float[] packedA, Scratch scratch, int chunk, int row, int rows) {
     int from = chunk * block.chunk();
-    int columns = Math.min(block.product.c.columns() - from, block.chunk());
-    int stride = roundUp(columns, TILE_COLUMNS);
-    int depth = block.depth;
-    float[] strip = scratch.strip = grown(scratch.strip, (MAX_SWEEP + TILE_ROWS) * block.chunk());
+    int columns = Math.min(block.product().c().columns() - from, block.chunk());
     boolean storesTiles = block.storesTiles();
-    float[] bias = storesTiles ? bias(block, scratch, from, columns) : null;
+    int stride = storesTiles ? TILE_COLUMNS : roundUp(columns, TILE_COLUMNS);
+    float[] strip = scratch.strip = grown(scratch.strip, (MAX_SWEEP + TILE_ROWS) * block.chunk());
+    float[] bias = bias(block, scratch, from, columns);
+    int parts = Math.max(1, Math.ceilDiv(block.depth(), NEAR_DEPTH));
     for (int j = 0; j < columns; j += TILE_COLUMNS) {
-      for (int i = 0; i < rows;) {
-        int height = rows - i >= TILE_ROWS ? TILE_ROWS : FEW_ROWS;
-        int a = (row + i) * depth;
-        if (storesTiles) {
-          GemmKernels.multiply(height, depth, packedA, a, scratch.packedB, j * depth, strip, 0, TILE_COLUMNS);
-          int whole = Math.min(height, block.rows - row - i);
-          storeTile(block, strip, bias, block.row + row + i, whole, from, j, Math.min(TILE_COLUMNS, columns - j));
-        } else {
-          GemmKernels.multiply(height, depth, packedA, a, scratch.packedB, j * depth, strip, i * stride + j, stride);
+      for (int part = 0; part < parts; part++) {
+        int k = (int) ((long) block.depth() * part / parts);
+        int depth = (int) ((long) block.depth() * (part + 1) / parts) - k;
+        int b = j * block.depth() + k * TILE_COLUMNS;
+        for (int i = 0; i < rows;) {
+          int height = rows - i >= TILE_ROWS ? TILE_ROWS : FEW_ROWS;
+          int a = block.panel(row + i) + k * step(height);
+          int at = !storesTiles ? i * stride + j : parts > 1 ? i * stride : 0;
+          if (part == 0) {
+            GemmKernels.multiply(height, depth, packedA, a, scratch.packedB, b, ZEROS, 0, 0, strip, at, stride);
+          } else {
+            GemmKernels.multiply(height, depth, packedA, a, scratch.packedB, b, strip, at, stride, strip, at, stride);
+          }
+          if (storesTiles && part == parts - 1) {
+            int whole = Math.min(height, block.rows() - row - i);
+            int wide = Math.min(TILE_COLUMNS, columns - j);
+            storeTile(block, strip, at, bias, j, block.row() + row + i, whole, from + j, wide);
+          }
+          i += height;
         }
-        i += height;
       }
     }
-    for (int i = 0; !storesTiles && i < Math.min(rows, block.rows - row); i++) {
-      store(block, scratch, i * stride, block.row + row + i, from, columns);
+    for (int i = 0; !storesTiles && i < Math.min(rows, block.rows() - row); i++) {
+      store(block, scratch, i * stride, block.row() + row + i, from, columns);
     }
   }
 
   /** What is added to the columns of a chunk when their sums are complete; null for nothing. */
   private static float[] bias(Block block, Scratch scratch, int column, int columns) {
-    if (!block.last || !(block.product.finish instanceof Finish.Bias(Matrix bias))) {
+    if (!block.storesTiles() || !block.last() || !(block.product().finish() instanceof Finish.Bias(Matrix bias))) {
       return null;
     }
     scratch.line = grown(scratch.line, columns);
@@ -363,43 +282,43 @@ final class Gemm {
 
   /**
    * Brings a tile to F32 C while it is in the first-level cache: its few stores wait for memory while the
-   * next tile is computed. The tile's first column is {@code from + j}.
+   * next tile is computed.
    */
   private static void storeTile(
-      Block block, float[] tile, float[] bias, int row, int rows, int from, int j, int columns) {
-    Matrix c = block.product.c;
+      Block block, float[] tile, int tileAt, float[] bias, int biasAt, int row, int rows, int column, int columns) {
+    Matrix c = block.product().c();
     if (columns == TILE_COLUMNS) {
-      long place = c.at(row, from + j) * Float.BYTES;
+      long place = c.at(row, column) * Float.BYTES;
       long rowBytes = c.rowStride() * Float.BYTES;
       if (bias != null) {
-        GemmKernels.storeBiased(tile, rows, bias, j, c.bytes(), place, rowBytes);
+        GemmKernels.storeBiased(tile, tileAt, rows, bias, biasAt, c.bytes(), place, rowBytes);
       } else if (block.adds()) {
-        GemmKernels.storeAdded(tile, rows, c.bytes(), place, rowBytes);
+        GemmKernels.storeAdded(tile, tileAt, rows, c.bytes(), place, rowBytes);
       } else {
-        GemmKernels.store(tile, rows, c.bytes(), place, rowBytes);
+        GemmKernels.store(tile, tileAt, rows, c.bytes(), place, rowBytes);
       }
       return;
     }
     for (int i = 0; i < rows; i++) {
-      int at = i * TILE_COLUMNS;
+      int at = tileAt + i * TILE_COLUMNS;
       if (bias != null) {
-        Lanes.axpy(tile, at, 1f, bias, j, columns);
+        Lanes.axpy(tile, at, 1f, bias, biasAt, columns);
       }
-      Lanes.store(block.adds(), c.bytes(), c.dtype(), c.at(row + i, from + j), tile, at, columns);
+      Lanes.store(block.adds(), c.bytes(), c.dtype(), c.at(row + i, column), tile, at, columns);
     }
   }
 
   /** Brings n elements of a row from the strip to where they belong: partial sums, or finished, C. */
   private static void store(Block block, Scratch scratch, int at, int row, int column, int n) {
-    Product product = block.product;
+    GemmProduct product = block.product();
     boolean add = block.adds();
-    Matrix to = block.last ? product.c : block.sums;
-    Matrix from = block.first ? product.c : block.sums;
-    if (block.last && !(product.finish instanceof Finish.None) || add && from != to) {
+    Matrix to = block.last() ? product.c() : block.sums();
+    Matrix from = block.first() ? product.c() : block.sums();
+    if (block.last() && !(product.finish() instanceof Finish.None) || add && from != to) {
       if (add) {
         add(from, row, column, scratch, at, n);
       }
-      if (block.last) {
+      if (block.last()) {
         finish(product, scratch, at, row, column, n);
       }
       add = false;
@@ -414,21 +333,21 @@ final class Gemm {
     Lanes.axpy(scratch.strip, at, 1f, scratch.line, 0, n);
   }
 
-  private static void finish(Product product, Scratch scratch, int at, int row, int column, int n) {
+  private static void finish(GemmProduct product, Scratch scratch, int at, int row, int column, int n) {
     float[] strip = scratch.strip;
-    switch (product.finish) {
+    switch (product.finish()) {
       case Finish.None() -> {}
       case Finish.Bias(Matrix bias) -> add(bias, 0, column, scratch, at, n);
       case Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu form) -> {
         if (bias != null) {
           add(bias, 0, column, scratch, at, n);
         }
-        Matrix kept = preActivation.item(product.index);
+        Matrix kept = preActivation.item(product.index());
         Lanes.store(kept.bytes(), kept.dtype(), kept.at(row, column), strip, at, n);
         Lanes.gelu(strip, at, strip, at, n, form);
       }
       case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
-        Matrix kept = preActivation.item(product.index);
+        Matrix kept = preActivation.item(product.index());
         scratch.line = grown(scratch.line, n);
         Lanes.load(scratch.line, 0, kept.bytes(), kept.dtype(), kept.at(row, column), n);
         Lanes.geluGradient(strip, at, scratch.line, 0, n, form);
@@ -437,8 +356,8 @@ final class Gemm {
   }
 
   /** Few rows of A, as when text is generated: bound by the bandwidth with which B is read. */
-  private void dots(Product product) {
-    Matrix a = product.a;
+  private void dots(GemmProduct product) {
+    Matrix a = product.a();
     int depth = a.columns();
     float[] x = grown(packedA, a.rows() * depth);
     packedA = x;
@@ -450,8 +369,8 @@ final class Gemm {
         Lanes.load(x, i * depth, a.bytes(), a.dtype(), a.at(i, 0), depth);
       }
     }
-    Block block = new Block(product, 0, a.rows(), 0, depth, true, true, product.c);
-    int columns = product.c.columns();
+    Block block = new Block(product, 0, a.rows(), 0, depth, true, true, product.c());
+    int columns = product.c().columns();
     int share = roundUp(Math.clamp(TASK_WORK / 8 / (depth + 1L), 4, Math.max(4, columns)), 4);
     workers.run(
         Math.ceilDiv(columns, share),
@@ -462,14 +381,14 @@ final class Gemm {
   }
 
   private static void dots(Block block, float[] x, Scratch scratch, int column, int columns) {
-    Matrix b = block.product.b;
-    int depth = block.depth;
+    Matrix b = block.product().b();
+    int depth = block.depth();
     long rowBytes = b.columnStride() * Float.BYTES;
-    float[] strip = scratch.strip = grown(scratch.strip, block.rows * columns);
+    float[] strip = scratch.strip = grown(scratch.strip, block.rows() * columns);
     int whole = columns / 4 * 4;
     for (int j = 0; j < columns; j += j < whole ? 4 : 1) {
       long place = b.at(0, column + j) * Float.BYTES;
-      for (int i = 0; i < block.rows; i++) {
+      for (int i = 0; i < block.rows(); i++) {
         int to = i * columns + j;
         if (j < whole) {
           GemmKernels.dot4(x, i * depth, depth, b.bytes(), place, rowBytes, strip, to);
@@ -478,7 +397,7 @@ final class Gemm {
         }
       }
     }
-    for (int i = 0; i < block.rows; i++) {
+    for (int i = 0; i < block.rows(); i++) {
       store(block, scratch, i * columns, i, column, columns);
     }
   }

@@ -10,8 +10,9 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * The inner loops of {@link Gemm}: micro-kernels that multiply packed panels, and products with few rows.
  *
- * <p>A micro-kernel reads and writes {@code float[]} alone, and that once at its end: C2 keeps the accumulators of such a method in registers, while accesses to a MemorySegment within the
- * same method exhaust its inlining budget and box every vector, which costs a factor of 100.
+ * <p>A micro-kernel reads and writes {@code float[]} alone: C2 keeps the accumulators of such a method in
+ * registers, while accesses to a MemorySegment within the same method exhaust its inlining budget and box
+ * every vector, which costs a factor of 100.
  */
 final class GemmKernels {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
@@ -19,49 +20,64 @@ final class GemmKernels {
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
   /**
-   * Rows of the large tile. Lanes of 512 bits come with 32 registers: 8 x 2 accumulators leave room for
-   * what is multiplied. With 256 bits there are 16 registers: 6 x 2 accumulators, two vectors of B and
-   * one number of A. The wider the tile, the fewer loads a multiplication; where two threads share a
-   * core that counts more than the number of multiplications in flight.
+   * Rows of the large tile. The wider a tile, the fewer loads a multiplication; where two threads share
+   * a core that counts more than the number of multiplications in flight. With 256 bits there are 16
+   * registers: 6 x 2 accumulators, two vectors of B and one number of A. Lanes of 512 bits come with 32:
+   * 6 x 4 accumulators, four vectors of B and one number of A.
    */
-  static final int TILE_ROWS = LANES >= 16 ? 8 : LANES == 8 ? 6 : 4;
+  static final int TILE_ROWS = LANES >= 8 ? 6 : 4;
+
+  /** From one k to the next in a panel of A for large tiles, where a power of two makes the shortest loop. */
+  private static final int STEP = LANES >= 16 ? 8 : TILE_ROWS;
 
   /** Rows of the small tile, which takes the rows that do not fill a large one. */
   static final int FEW_ROWS = 4;
 
-  /** Columns of every tile: two vectors, or four of 128 bits. */
-  static final int TILE_COLUMNS = LANES >= 8 ? 2 * LANES : 4 * LANES;
+  /** Columns of every tile: four vectors, or two of 256 bits. */
+  static final int TILE_COLUMNS = LANES == 8 ? 2 * LANES : 4 * LANES;
 
   private GemmKernels() {}
 
+  /** From one k to the next in a panel of so many rows of A. */
+  static int step(int rows) {
+    return rows == TILE_ROWS ? STEP : rows;
+  }
+
   /**
-   * Writes the product of the panels a [depth, rows] and b [depth, TILE_COLUMNS] to rows of c that are
-   * {@code stride} apart. Each element is one chain of fused multiply-adds in the order of depth,
-   * whichever kernel runs.
+   * Adds the product of the panels a [depth, step(rows)] and b [depth, TILE_COLUMNS] to rows that are
+   * {@code fromStride} apart, and writes them to rows of c, {@code stride} apart. Each element is one
+   * chain of fused multiply-adds in the order of depth, whichever kernel runs.
    */
   static void multiply(
-      int rows, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
-    if (LANES < 8) {
-      multiply4x4(depth, a, aAt, b, bAt, c, cAt, stride);
+      int rows, int depth, float[] a, int aAt, float[] b, int bAt, float[] from, int fromAt, int fromStride,
+      float[] c, int cAt, int stride) {
+    if (LANES == 8) {
+      if (rows == TILE_ROWS) {
+        multiply6x2(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
+      } else {
+        multiply4x2(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
+      }
     } else if (rows == FEW_ROWS) {
-      multiply4x2(depth, a, aAt, b, bAt, c, cAt, stride);
-    } else if (LANES == 8) {
-      multiply6x2(depth, a, aAt, b, bAt, c, cAt, stride);
+      multiply4x4(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
     } else {
-      multiply8x2(depth, a, aAt, b, bAt, c, cAt, stride);
+      multiply6x4(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
     }
   }
 
   private static void multiply4x2(
-      int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
-    FloatVector c00 = FloatVector.zero(SPECIES);
-    FloatVector c01 = FloatVector.zero(SPECIES);
-    FloatVector c10 = FloatVector.zero(SPECIES);
-    FloatVector c11 = FloatVector.zero(SPECIES);
-    FloatVector c20 = FloatVector.zero(SPECIES);
-    FloatVector c21 = FloatVector.zero(SPECIES);
-    FloatVector c30 = FloatVector.zero(SPECIES);
-    FloatVector c31 = FloatVector.zero(SPECIES);
+      int depth, float[] a, int aAt, float[] b, int bAt, float[] from, int fromAt, int fromStride,
+      float[] c, int cAt, int stride) {
+    FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
     for (int k = 0; k < depth; k++) {
       FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
       FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
@@ -94,23 +110,27 @@ final class GemmKernels {
   }
 
   private static void multiply4x4(
-      int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
-    FloatVector c00 = FloatVector.zero(SPECIES);
-    FloatVector c01 = FloatVector.zero(SPECIES);
-    FloatVector c02 = FloatVector.zero(SPECIES);
-    FloatVector c03 = FloatVector.zero(SPECIES);
-    FloatVector c10 = FloatVector.zero(SPECIES);
-    FloatVector c11 = FloatVector.zero(SPECIES);
-    FloatVector c12 = FloatVector.zero(SPECIES);
-    FloatVector c13 = FloatVector.zero(SPECIES);
-    FloatVector c20 = FloatVector.zero(SPECIES);
-    FloatVector c21 = FloatVector.zero(SPECIES);
-    FloatVector c22 = FloatVector.zero(SPECIES);
-    FloatVector c23 = FloatVector.zero(SPECIES);
-    FloatVector c30 = FloatVector.zero(SPECIES);
-    FloatVector c31 = FloatVector.zero(SPECIES);
-    FloatVector c32 = FloatVector.zero(SPECIES);
-    FloatVector c33 = FloatVector.zero(SPECIES);
+      int depth, float[] a, int aAt, float[] b, int bAt, float[] from, int fromAt, int fromStride,
+      float[] c, int cAt, int stride) {
+    FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c02 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c03 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c12 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c13 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c22 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c23 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c32 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c33 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
     for (int k = 0; k < depth; k++) {
       FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
       FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
@@ -161,6 +181,111 @@ final class GemmKernels {
   }
 
   /**
+   * The tile for 32 registers. The loop counts in elements of A, of which eight are as many as the
+   * {@link #STEP} says: so C2 finds both places with a shift and an addition. Counting k and with six
+   * elements a step, it takes ten instructions to find them beside 34 that do the work.
+   */
+  private static void multiply6x4(
+      int depth, float[] a, int aAt, float[] b, int bAt, float[] from, int fromAt, int fromStride,
+      float[] c, int cAt, int stride) {
+    FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c02 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c03 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c12 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c13 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c22 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c23 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c32 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c33 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c40 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c42 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c43 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    fromAt += fromStride;
+    FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    FloatVector c52 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
+    FloatVector c53 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
+    for (int end = aAt + 8 * depth; aAt < end; aAt += 8) {
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
+      FloatVector b2 = FloatVector.fromArray(SPECIES, b, bAt + 2 * LANES);
+      FloatVector b3 = FloatVector.fromArray(SPECIES, b, bAt + 3 * LANES);
+      FloatVector a0 = FloatVector.broadcast(SPECIES, a[aAt]);
+      c00 = b0.fma(a0, c00);
+      c01 = b1.fma(a0, c01);
+      c02 = b2.fma(a0, c02);
+      c03 = b3.fma(a0, c03);
+      FloatVector a1 = FloatVector.broadcast(SPECIES, a[aAt + 1]);
+      c10 = b0.fma(a1, c10);
+      c11 = b1.fma(a1, c11);
+      c12 = b2.fma(a1, c12);
+      c13 = b3.fma(a1, c13);
+      FloatVector a2 = FloatVector.broadcast(SPECIES, a[aAt + 2]);
+      c20 = b0.fma(a2, c20);
+      c21 = b1.fma(a2, c21);
+      c22 = b2.fma(a2, c22);
+      c23 = b3.fma(a2, c23);
+      FloatVector a3 = FloatVector.broadcast(SPECIES, a[aAt + 3]);
+      c30 = b0.fma(a3, c30);
+      c31 = b1.fma(a3, c31);
+      c32 = b2.fma(a3, c32);
+      c33 = b3.fma(a3, c33);
+      FloatVector a4 = FloatVector.broadcast(SPECIES, a[aAt + 4]);
+      c40 = b0.fma(a4, c40);
+      c41 = b1.fma(a4, c41);
+      c42 = b2.fma(a4, c42);
+      c43 = b3.fma(a4, c43);
+      FloatVector a5 = FloatVector.broadcast(SPECIES, a[aAt + 5]);
+      c50 = b0.fma(a5, c50);
+      c51 = b1.fma(a5, c51);
+      c52 = b2.fma(a5, c52);
+      c53 = b3.fma(a5, c53);
+      bAt += 4 * LANES;
+    }
+    c00.intoArray(c, cAt);
+    c01.intoArray(c, cAt + LANES);
+    c02.intoArray(c, cAt + 2 * LANES);
+    c03.intoArray(c, cAt + 3 * LANES);
+    cAt += stride;
+    c10.intoArray(c, cAt);
+    c11.intoArray(c, cAt + LANES);
+    c12.intoArray(c, cAt + 2 * LANES);
+    c13.intoArray(c, cAt + 3 * LANES);
+    cAt += stride;
+    c20.intoArray(c, cAt);
+    c21.intoArray(c, cAt + LANES);
+    c22.intoArray(c, cAt + 2 * LANES);
+    c23.intoArray(c, cAt + 3 * LANES);
+    cAt += stride;
+    c30.intoArray(c, cAt);
+    c31.intoArray(c, cAt + LANES);
+    c32.intoArray(c, cAt + 2 * LANES);
+    c33.intoArray(c, cAt + 3 * LANES);
+    cAt += stride;
+    c40.intoArray(c, cAt);
+    c41.intoArray(c, cAt + LANES);
+    c42.intoArray(c, cAt + 2 * LANES);
+    c43.intoArray(c, cAt + 3 * LANES);
+    cAt += stride;
+    c50.intoArray(c, cAt);
+    c51.intoArray(c, cAt + LANES);
+    c52.intoArray(c, cAt + 2 * LANES);
+    c53.intoArray(c, cAt + 3 * LANES);
+  }
+
+  /**
    * The tile for 16 registers. C2 puts the loads of a loop before its multiplications for as long as it
    * believes that registers suffice; here it would load six numbers of A at once and keep three
    * accumulators in memory. It believes otherwise when more vectors are alive: so two of B are read
@@ -169,22 +294,28 @@ final class GemmKernels {
    * The panel b must be this thread's own, then.
    */
   private static void multiply6x2(
-      int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
+      int depth, float[] a, int aAt, float[] b, int bAt, float[] from, int fromAt, int fromStride,
+      float[] c, int cAt, int stride) {
     int heldAt = bAt;
     FloatVector held0 = FloatVector.fromArray(SPECIES, b, heldAt);
     FloatVector held1 = FloatVector.fromArray(SPECIES, b, heldAt + LANES);
-    FloatVector c00 = FloatVector.zero(SPECIES);
-    FloatVector c01 = FloatVector.zero(SPECIES);
-    FloatVector c10 = FloatVector.zero(SPECIES);
-    FloatVector c11 = FloatVector.zero(SPECIES);
-    FloatVector c20 = FloatVector.zero(SPECIES);
-    FloatVector c21 = FloatVector.zero(SPECIES);
-    FloatVector c30 = FloatVector.zero(SPECIES);
-    FloatVector c31 = FloatVector.zero(SPECIES);
-    FloatVector c40 = FloatVector.zero(SPECIES);
-    FloatVector c41 = FloatVector.zero(SPECIES);
-    FloatVector c50 = FloatVector.zero(SPECIES);
-    FloatVector c51 = FloatVector.zero(SPECIES);
+    FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c40 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
+    fromAt += fromStride;
+    FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt);
+    FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
     for (int k = 0; k < depth; k++) {
       FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
       FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
@@ -230,82 +361,9 @@ final class GemmKernels {
     held1.intoArray(b, heldAt + LANES);
   }
 
-  private static void multiply8x2(
-      int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int cAt, int stride) {
-    FloatVector c00 = FloatVector.zero(SPECIES);
-    FloatVector c01 = FloatVector.zero(SPECIES);
-    FloatVector c10 = FloatVector.zero(SPECIES);
-    FloatVector c11 = FloatVector.zero(SPECIES);
-    FloatVector c20 = FloatVector.zero(SPECIES);
-    FloatVector c21 = FloatVector.zero(SPECIES);
-    FloatVector c30 = FloatVector.zero(SPECIES);
-    FloatVector c31 = FloatVector.zero(SPECIES);
-    FloatVector c40 = FloatVector.zero(SPECIES);
-    FloatVector c41 = FloatVector.zero(SPECIES);
-    FloatVector c50 = FloatVector.zero(SPECIES);
-    FloatVector c51 = FloatVector.zero(SPECIES);
-    FloatVector c60 = FloatVector.zero(SPECIES);
-    FloatVector c61 = FloatVector.zero(SPECIES);
-    FloatVector c70 = FloatVector.zero(SPECIES);
-    FloatVector c71 = FloatVector.zero(SPECIES);
-    for (int k = 0; k < depth; k++) {
-      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
-      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
-      FloatVector a0 = FloatVector.broadcast(SPECIES, a[aAt]);
-      c00 = b0.fma(a0, c00);
-      c01 = b1.fma(a0, c01);
-      FloatVector a1 = FloatVector.broadcast(SPECIES, a[aAt + 1]);
-      c10 = b0.fma(a1, c10);
-      c11 = b1.fma(a1, c11);
-      FloatVector a2 = FloatVector.broadcast(SPECIES, a[aAt + 2]);
-      c20 = b0.fma(a2, c20);
-      c21 = b1.fma(a2, c21);
-      FloatVector a3 = FloatVector.broadcast(SPECIES, a[aAt + 3]);
-      c30 = b0.fma(a3, c30);
-      c31 = b1.fma(a3, c31);
-      FloatVector a4 = FloatVector.broadcast(SPECIES, a[aAt + 4]);
-      c40 = b0.fma(a4, c40);
-      c41 = b1.fma(a4, c41);
-      FloatVector a5 = FloatVector.broadcast(SPECIES, a[aAt + 5]);
-      c50 = b0.fma(a5, c50);
-      c51 = b1.fma(a5, c51);
-      FloatVector a6 = FloatVector.broadcast(SPECIES, a[aAt + 6]);
-      c60 = b0.fma(a6, c60);
-      c61 = b1.fma(a6, c61);
-      FloatVector a7 = FloatVector.broadcast(SPECIES, a[aAt + 7]);
-      c70 = b0.fma(a7, c70);
-      c71 = b1.fma(a7, c71);
-      aAt += 8;
-      bAt += 2 * LANES;
-    }
-    c00.intoArray(c, cAt);
-    c01.intoArray(c, cAt + LANES);
-    cAt += stride;
-    c10.intoArray(c, cAt);
-    c11.intoArray(c, cAt + LANES);
-    cAt += stride;
-    c20.intoArray(c, cAt);
-    c21.intoArray(c, cAt + LANES);
-    cAt += stride;
-    c30.intoArray(c, cAt);
-    c31.intoArray(c, cAt + LANES);
-    cAt += stride;
-    c40.intoArray(c, cAt);
-    c41.intoArray(c, cAt + LANES);
-    cAt += stride;
-    c50.intoArray(c, cAt);
-    c51.intoArray(c, cAt + LANES);
-    cAt += stride;
-    c60.intoArray(c, cAt);
-    c61.intoArray(c, cAt + LANES);
-    cAt += stride;
-    c70.intoArray(c, cAt);
-    c71.intoArray(c, cAt + LANES);
-  }
-
   /** Brings rows of a tile [rows, TILE_COLUMNS] to rows of c that are {@code rowBytes} apart. */
-  static void store(float[] tile, int rows, MemorySegment c, long place, long rowBytes) {
-    for (int at = 0; at < rows * TILE_COLUMNS; at += TILE_COLUMNS) {
+  static void store(float[] tile, int tileAt, int rows, MemorySegment c, long place, long rowBytes) {
+    for (int at = tileAt; at < tileAt + rows * TILE_COLUMNS; at += TILE_COLUMNS) {
       for (int j = 0; j < TILE_COLUMNS; j += LANES) {
         FloatVector.fromArray(SPECIES, tile, at + j).intoMemorySegment(c, place + j * Float.BYTES, ORDER);
       }
@@ -315,8 +373,8 @@ final class GemmKernels {
 
   /** Brings rows of a tile, with a bias added to each, to rows of c. */
   static void storeBiased(
-      float[] tile, int rows, float[] bias, int biasAt, MemorySegment c, long place, long rowBytes) {
-    for (int at = 0; at < rows * TILE_COLUMNS; at += TILE_COLUMNS) {
+      float[] tile, int tileAt, int rows, float[] bias, int biasAt, MemorySegment c, long place, long rowBytes) {
+    for (int at = tileAt; at < tileAt + rows * TILE_COLUMNS; at += TILE_COLUMNS) {
       for (int j = 0; j < TILE_COLUMNS; j += LANES) {
         FloatVector sum =
             FloatVector.fromArray(SPECIES, tile, at + j).add(FloatVector.fromArray(SPECIES, bias, biasAt + j));
@@ -327,8 +385,8 @@ final class GemmKernels {
   }
 
   /** Adds rows of a tile to rows of c. */
-  static void storeAdded(float[] tile, int rows, MemorySegment c, long place, long rowBytes) {
-    for (int at = 0; at < rows * TILE_COLUMNS; at += TILE_COLUMNS) {
+  static void storeAdded(float[] tile, int tileAt, int rows, MemorySegment c, long place, long rowBytes) {
+    for (int at = tileAt; at < tileAt + rows * TILE_COLUMNS; at += TILE_COLUMNS) {
       for (int j = 0; j < TILE_COLUMNS; j += LANES) {
         FloatVector old = FloatVector.fromMemorySegment(SPECIES, c, place + j * Float.BYTES, ORDER);
         old.add(FloatVector.fromArray(SPECIES, tile, at + j)).intoMemorySegment(c, place + j * Float.BYTES, ORDER);

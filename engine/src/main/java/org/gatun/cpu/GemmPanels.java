@@ -24,6 +24,9 @@ final class GemmPanels {
   /** Columns of which all rows are packed before the next ones: lines of the source serve several panels. */
   private static final int COLUMN_STRIP = 64;
 
+  /** For rows of narrow panels: no longer than a step where that is a power of two. */
+  private static final VectorSpecies<Float> NARROW = LANES >= 8 ? FloatVector.SPECIES_256 : FloatVector.SPECIES_128;
+
   private static final VectorSpecies<Float> QUAD = FloatVector.SPECIES_128;
   private static final VectorShuffle<Float> SWAP_NEIGHBOURS = VectorShuffle.fromValues(QUAD, 1, 0, 3, 2);
   private static final VectorShuffle<Float> SWAP_HALVES = VectorShuffle.fromValues(QUAD, 2, 3, 0, 1);
@@ -34,106 +37,112 @@ final class GemmPanels {
 
   private GemmPanels() {}
 
-  /** Packs F32 x into panels [columns of x, width], the last one filled up with zeros. */
-  static void pack(Matrix x, int width, float[] packed, int at) {
+  /**
+   * Packs F32 x into panels [columns of x, step] of {@code width} rows each, the last one filled up with
+   * zeros. Whatever is between the last row of a panel and the step stays undefined.
+   */
+  static void pack(Matrix x, int width, int step, float[] packed, int at) {
     if (x.columnStride() == 1) {
       for (int row = 0; row < x.rows(); row += width) {
-        packRows(x, row, width, packed, at + row * x.columns());
+        packRows(x, row, width, step, packed, at + row / width * step * x.columns());
       }
     } else {
-      packColumns(x, width, packed, at);
+      packColumns(x, width, step, packed, at);
     }
   }
 
   /** One panel from rows whose elements are neighbours: a transposition. */
-  private static void packRows(Matrix x, int row, int width, float[] panel, int at) {
+  private static void packRows(Matrix x, int row, int width, int step, float[] panel, int at) {
     long rowBytes = x.rowStride() * Float.BYTES;
     for (int k = 0; k < x.columns(); k += STRIP) {
       int n = Math.min(STRIP, x.columns() - k);
       for (int quad = 0; quad < quads(width); quad++) {
         int j = quadRow(quad, width);
-        int to = at + k * width + j;
+        int to = at + k * step + j;
         if (row + j + 4 <= x.rows()) {
           long place = x.at(row + j, k) * Float.BYTES;
-          interleave4(x.bytes(), place, rowBytes, n, panel, to, width);
+          interleave4(x.bytes(), place, rowBytes, n, panel, to, step);
         } else {
-          packSingly(x, row + j, k, n, panel, to, width);
+          packSingly(x, row + j, k, n, panel, to, step);
         }
       }
     }
   }
 
   /** All panels from rows that are neighbours of each other; the last panels by four rows at a time. */
-  private static void packColumns(Matrix x, int width, float[] packed, int at) {
+  private static void packColumns(Matrix x, int width, int step, float[] packed, int at) {
     for (int k = 0; k < x.columns(); k += COLUMN_STRIP) {
-      packColumns(x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, packed, at);
+      packColumns(x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, step, packed, at);
     }
   }
 
   /** The n columns from {@code k} on. */
-  private static void packColumns(Matrix x, int k, int n, int width, float[] packed, int at) {
+  private static void packColumns(Matrix x, int k, int n, int width, int step, float[] packed, int at) {
     int depth = x.columns();
     int row = 0;
-    for (; row + Math.max(width, LANES) <= x.rows(); row += width) {
+    for (; row + Math.max(width, NARROW.length()) <= x.rows(); row += width) {
       for (int j = 0; j < width; j += 2 * LANES) {
-        copyColumns(x, row + j, width - j, k, n, packed, at + row * depth + k * width + j, width);
+        copyColumns(x, row + j, width - j, k, n, packed, at + row / width * step * depth + k * step + j, step);
       }
     }
     int quads = Math.ceilDiv(x.rows(), width) * quads(width);
     for (int quad = row / width * quads(width); quad < quads; quad++) {
       int first = quadRow(quad, width);
-      int to = at + placeInPanels(first, depth, width) + k * width;
+      int to = at + first / width * step * depth + first % width + k * step;
       if (first + 4 <= x.rows()) {
-        copyQuads(x.bytes(), x.at(first, k) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to,
-            width);
+        copyQuads(x.bytes(), x.at(first, k) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to, step);
       } else {
-        packSingly(x, first, k, n, packed, to, width);
+        packSingly(x, first, k, n, packed, to, step);
       }
     }
   }
 
   /** Copies {@code rows} rows, or as many as two vectors hold. */
   private static void copyColumns(
-      Matrix x, int row, int rows, int k, int n, float[] packed, int to, int width) {
+      Matrix x, int row, int rows, int k, int n, float[] packed, int to, int step) {
     long place = x.at(row, k) * Float.BYTES;
-    long step = x.columnStride() * Float.BYTES;
+    long stepBytes = x.columnStride() * Float.BYTES;
     if (rows >= 2 * LANES) {
-      copyPairs(x.bytes(), place, step, n, packed, to, width);
+      copyPairs(x.bytes(), place, stepBytes, n, packed, to, step);
       return;
     }
-    // A vector may be longer than the panel is wide: what it writes beyond is overwritten by the next one, and the last
-    // is written singly, for there a neighbour may be at work.
-    copyVectors(x.bytes(), place, step, n - 1, packed, to, width);
+    if (step >= NARROW.length()) {
+      copyNarrow(x.bytes(), place, stepBytes, n, packed, to, step);
+      return;
+    }
+    // What such a vector writes beyond a step is overwritten by the next one, and the last is written singly, for there a
+    // neighbour may be at work.
+    copyNarrow(x.bytes(), place, stepBytes, n - 1, packed, to, step);
     for (int j = 0; j < rows; j++) {
-      packed[to + (n - 1) * width + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
+      packed[to + (n - 1) * step + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
     }
   }
 
-  /** Copies n times four elements that lie {@code step} bytes apart. */
-  private static void copyQuads(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
+  /** Copies n times four elements that lie {@code stepBytes} apart. */
+  private static void copyQuads(MemorySegment x, long place, long stepBytes, int n, float[] packed, int to, int step) {
     for (int i = 0; i < n; i++) {
       FloatVector.fromMemorySegment(QUAD, x, place, ORDER).intoArray(packed, to);
-      place += step;
-      to += width;
+      place += stepBytes;
+      to += step;
     }
   }
 
-  /** Copies n vectors that lie {@code step} bytes apart. */
-  private static void copyVectors(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
+  /** Copies n narrow vectors that lie {@code stepBytes} apart. */
+  private static void copyNarrow(MemorySegment x, long place, long stepBytes, int n, float[] packed, int to, int step) {
     for (int i = 0; i < n; i++) {
-      FloatVector.fromMemorySegment(SPECIES, x, place, ORDER).intoArray(packed, to);
-      place += step;
-      to += width;
+      FloatVector.fromMemorySegment(NARROW, x, place, ORDER).intoArray(packed, to);
+      place += stepBytes;
+      to += step;
     }
   }
 
-  /** Copies n pairs of vectors that lie {@code step} bytes apart. */
-  private static void copyPairs(MemorySegment x, long place, long step, int n, float[] packed, int to, int width) {
+  /** Copies n pairs of vectors that lie {@code stepBytes} apart. */
+  private static void copyPairs(MemorySegment x, long place, long stepBytes, int n, float[] packed, int to, int step) {
     for (int i = 0; i < n; i++) {
       FloatVector.fromMemorySegment(SPECIES, x, place, ORDER).intoArray(packed, to);
       FloatVector.fromMemorySegment(SPECIES, x, place + LANES * Float.BYTES, ORDER).intoArray(packed, to + LANES);
-      place += step;
-      to += width;
+      place += stepBytes;
+      to += step;
     }
   }
 
@@ -150,23 +159,23 @@ final class GemmPanels {
 
   /** Four rows of a panel, element by element, with zeros for rows that x does not have. */
   private static void packSingly(
-      Matrix x, int row, int k, int n, float[] panel, int to, int width) {
+      Matrix x, int row, int k, int n, float[] panel, int to, int step) {
     for (int j = 0; j < 4; j++) {
       for (int i = 0; i < n; i++) {
         boolean inside = row + j < x.rows();
-        panel[to + i * width + j] =
+        panel[to + i * step + j] =
             inside ? x.bytes().get(JAVA_FLOAT, x.at(row + j, k + i) * Float.BYTES) : 0f;
       }
     }
   }
 
   /**
-   * Interleaves four rows of F32 that lie {@code rowBytes} apart: panel[to + i · width + j] = row j's
+   * Interleaves four rows of F32 that lie {@code rowBytes} apart: panel[to + i · step + j] = row j's
    * element i, for i in [0, n). Blocks of 4 x 4 are transposed in registers of 128 bits, which every
    * machine has.
    */
   private static void interleave4(
-      MemorySegment x, long place, long rowBytes, int n, float[] panel, int to, int width) {
+      MemorySegment x, long place, long rowBytes, int n, float[] panel, int to, int step) {
     int i = 0;
     for (; i + 4 <= n; i += 4) {
       FloatVector r0 = FloatVector.fromMemorySegment(QUAD, x, place, ORDER);
@@ -178,23 +187,18 @@ final class GemmPanels {
       FloatVector even23 = r2.blend(r3.rearrange(SWAP_NEIGHBOURS), ODD);
       FloatVector odd23 = r3.blend(r2.rearrange(SWAP_NEIGHBOURS), EVEN);
       even01.blend(even23.rearrange(SWAP_HALVES), HIGH).intoArray(panel, to);
-      odd01.blend(odd23.rearrange(SWAP_HALVES), HIGH).intoArray(panel, to + width);
-      even23.blend(even01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 2 * width);
-      odd23.blend(odd01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 3 * width);
+      odd01.blend(odd23.rearrange(SWAP_HALVES), HIGH).intoArray(panel, to + step);
+      even23.blend(even01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 2 * step);
+      odd23.blend(odd01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 3 * step);
       place += 4 * Float.BYTES;
-      to += 4 * width;
+      to += 4 * step;
     }
     for (; i < n; i++) {
       for (int j = 0; j < 4; j++) {
         panel[to + j] = x.get(JAVA_FLOAT, place + j * rowBytes);
       }
       place += Float.BYTES;
-      to += width;
+      to += step;
     }
-  }
-
-  /** Where the first element of a row is in panels [depth, width]. */
-  private static int placeInPanels(int row, int depth, int width) {
-    return row / width * width * depth + row % width;
   }
 }

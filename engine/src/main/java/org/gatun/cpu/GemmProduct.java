@@ -1,0 +1,130 @@
+package org.gatun.cpu;
+
+import static org.gatun.cpu.GemmKernels.FEW_ROWS;
+import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
+import static org.gatun.cpu.GemmKernels.TILE_ROWS;
+import static org.gatun.cpu.GemmKernels.step;
+
+import org.gatun.tensor.DType;
+
+/**
+ * One product c = finish(a·b), and how {@link Gemm} cuts it: by its shape alone, so that results do not
+ * depend on the number of threads.
+ *
+ * @param add   whether c is added to
+ * @param index where in a batch it is, for the finish
+ */
+record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish finish) {
+  /**
+   * Elements of k in one packed block: twice GPT-2's C = 768. Every further block reads and writes C once
+   * more; of deeper panels too few would fit the second-level cache.
+   */
+  private static final int MAX_DEPTH = 1536;
+
+  /** Floats of packed B a worker keeps at hand: 192 KiB of a second-level cache of 512, four tiles at C = 768. */
+  private static final int B_FLOATS = 48 * 1024;
+
+  /** Floats of packed A, shared by the team: 8 MiB. */
+  private static final int A_FLOATS = 2 * 1024 * 1024;
+
+  /** Multiply-adds worth a task of their own, some 20 µs. */
+  static final int TASK_WORK = 1 << 20;
+
+  /** Rows of A packed by one task or a multiple of it; itself a multiple of both tiles' rows. */
+  private static final int PACKED_ROWS = 48;
+
+  /** Rows of A multiplied with a panel of B before the next one, if they are short: a multiple of both tiles' rows. */
+  static final int MAX_SWEEP = 96;
+
+  /** Floats of A in these rows: 288 KiB, which the second-level cache holds besides B. */
+  private static final int SWEEP_FLOATS = 72 * 1024;
+
+  /** Elements of k for which a panel of B takes 32 KiB, so that it stays in the first-level cache for a sweep. */
+  static final int NEAR_DEPTH = 8 * 1024 / TILE_COLUMNS;
+
+  int depths() {
+    return Math.max(1, Math.ceilDiv(a.columns(), MAX_DEPTH));
+  }
+
+  /** Equal blocks of k, a multiple of four but for the last. */
+  int depth() {
+    return roundUp(Math.ceilDiv(a.columns(), depths()), 4);
+  }
+
+  /** Rows of A packed at a time. */
+  int rows() {
+    return Math.min(c.rows(), Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
+  }
+
+  /** Floats of packed A for one k: those beyond the last large tile fill small ones. */
+  int packedRows() {
+    return rows() / TILE_ROWS * step(TILE_ROWS) + 2 * FEW_ROWS;
+  }
+
+  /** The k-th block of the rows from {@code row} on; {@code sums} holds what earlier blocks gave. */
+  Block block(int row, int k, Matrix sums) {
+    int height = Math.min(rows(), c.rows() - row);
+    int from = k * depth();
+    int depth = Math.min(depth(), a.columns() - from);
+    return new Block(this, row, height, from, depth, k == 0, k == depths() - 1, sums);
+  }
+
+  boolean needsSums() {
+    return c.dtype() != DType.F32 && depths() > 1;
+  }
+
+  /** The part of a product that one packed block of A serves: C [row.., all columns] over some of k. */
+  record Block(
+      GemmProduct product, int row, int rows, int from, int depth, boolean first, boolean last, Matrix sums) {
+    /** Columns of one packed chunk of B. */
+    int chunk() {
+      int fitting = Math.max(1, B_FLOATS / Math.max(1, depth) / TILE_COLUMNS) * TILE_COLUMNS;
+      return Math.min(fitting, roundUp(product.c.columns(), TILE_COLUMNS));
+    }
+
+    int chunks() {
+      return Math.ceilDiv(product.c.columns(), chunk());
+    }
+
+    /** Rows of A for one packing task: a sixteenth, from 48 to 192; where they are neighbours they are read at once. */
+    int packed() {
+      return Math.clamp(rows / 16 / PACKED_ROWS * PACKED_ROWS, PACKED_ROWS, 4 * PACKED_ROWS);
+    }
+
+    /** Where the panel that begins with a row is in packed A. */
+    int panel(int row) {
+      int large = Math.min(row, rows / TILE_ROWS * TILE_ROWS);
+      return (large / TILE_ROWS * step(TILE_ROWS) + row - large) * depth;
+    }
+
+    /** Rows of A in one sweep over a chunk of B. */
+    int sweep() {
+      int unit = TILE_ROWS * FEW_ROWS;
+      return Math.clamp(SWEEP_FLOATS / Math.max(1, depth) / unit * unit, unit, MAX_SWEEP);
+    }
+
+    /** Whether a tile can go to C as soon as it is there: nothing is done to it but an addition. */
+    boolean storesTiles() {
+      return product.c.dtype() == DType.F32
+          && (!last
+              || product.finish instanceof Finish.None
+              || product.finish instanceof Finish.Bias && !adds());
+    }
+
+    /** Whether results are added to what C holds. */
+    boolean adds() {
+      return product.add || !first;
+    }
+
+    /** Into how many row ranges each chunk is cut, so that no worker waits long for another. */
+    int cuts() {
+      long work = (long) rows * chunk() * depth;
+      long wanted = Math.max(1, 16 / chunks());
+      return (int) Math.clamp(work / TASK_WORK, 1, Math.min(wanted, Math.ceilDiv(rows, TILE_ROWS)));
+    }
+  }
+
+  private static int roundUp(int n, int multiple) {
+    return Math.ceilDiv(n, multiple) * multiple;
+  }
+}
