@@ -2,6 +2,7 @@ package org.gatun.benchmarks;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.Writer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,6 +39,12 @@ public final class Compare {
 
   private static final Pattern MEDIAN = Pattern.compile("\"ms_median\": ([0-9.]+)");
   private static final Pattern MEMORY = Pattern.compile("\"rss_mib\": (-?[0-9]+)");
+
+  /**
+   * How long both rest before each turn, milliseconds: the threads of PyTorch's OpenMP spin for a while
+   * after its last product, on the cores that the other side would then have.
+   */
+  private static final int REST = 100;
 
   private String python = "python3";
   private int rounds; // zero for as many as the case says
@@ -138,6 +145,11 @@ public final class Compare {
 
     /** The median of a few steps' times, milliseconds. */
     double step() throws IOException {
+      try {
+        Thread.sleep(REST);
+      } catch (InterruptedException e) {
+        throw new InterruptedIOException("interrupted before a step of " + command);
+      }
       try {
         requests.write('\n');
         requests.flush();
