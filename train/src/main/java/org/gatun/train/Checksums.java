@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -40,6 +41,15 @@ final class Checksums {
    * @throws IOException if one of them is missing or not as it was written: names it
    */
   static void verify(Path folder) throws IOException {
+    verify(folder, _ -> true);
+  }
+
+  /** The same for one of its files, before what it says is believed. */
+  static void verify(Path folder, String name) throws IOException {
+    verify(folder, name::equals);
+  }
+
+  private static void verify(Path folder, Predicate<String> wanted) throws IOException {
     Path sums = folder.resolve(NAME);
     if (!Files.exists(sums)) {
       throw new MalformedFileException(
@@ -50,6 +60,9 @@ final class Checksums {
       if (!matcher.matches()) {
         throw new MalformedFileException(
             sums, "a line " + MalformedFileException.quote(line) + ", expected a sum and a name");
+      }
+      if (!wanted.test(matcher.group(2))) {
+        continue;
       }
       Path file = folder.resolve(matcher.group(2));
       if (!Files.exists(file)) {

@@ -170,7 +170,7 @@ final class RunFolder implements AutoCloseable {
   static RunState state(Path path) throws IOException {
     requireRun(path);
     Path newest = newest(path);
-    return RunState.read((newest == null ? path : newest).resolve(STATE));
+    return newest == null ? RunState.read(path.resolve(STATE)) : whole(newest);
   }
 
   /** The state of the checkpoint of a step. */
@@ -181,6 +181,12 @@ final class RunFolder implements AutoCloseable {
       throw new IOException(
           "%s has no checkpoint of step %s; there are %s".formatted(path, step, steps(path)));
     }
+    return whole(checkpoint);
+  }
+
+  /** The state of a checkpoint, whose options decide all that follows: a damaged one must not be believed. */
+  private static RunState whole(Path checkpoint) throws IOException {
+    Checksums.verify(checkpoint, STATE);
     return RunState.read(checkpoint.resolve(STATE));
   }
 

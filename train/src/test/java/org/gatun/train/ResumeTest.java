@@ -130,6 +130,21 @@ class ResumeTest {
   }
 
   @Test
+  void damagedNameOfAnOptionIsFoundBeforeTheOptionIsMissed() throws IOException {
+    Path run = folder.resolve("run");
+    train(run, "--steps", 6, "--checkpoint-interval", 3, "--keep-checkpoints", 2);
+    Path file = run.resolve("checkpoints/step-00000006/state.json");
+    String state = Files.readString(file);
+    assertTrue(state.contains("\"heads\""), state);
+    Files.writeString(file, state.replace("\"heads\"", "\"heaes\""));
+    Cli cli = Cli.run("train", "--resume", run, "--steps", 9);
+    assertEquals(1, cli.code(), cli.out());
+    assertTrue(cli.err().contains(file + ": damaged"), cli.err());
+    assertEquals(1, cli.err().lines().count(), cli.err());
+    assertTrue(cli.err().contains("--resume-step 3"), cli.err());
+  }
+
+  @Test
   void synchronousAndAsynchronousCheckpointsAreTheSameFiles() throws IOException {
     Path async = folder.resolve("async");
     Path sync = folder.resolve("sync");

@@ -176,7 +176,9 @@ class RunFolderTest {
   @Test
   void checkpointThatWasNotShownYetIsTheNewestAndIsShownByRepair() throws IOException {
     folder.checkpoint(5, 1, 0, files(5));
-    files(10).write(Files.createDirectories(path.resolve("checkpoints/step-00000010")));
+    Path unshown = Files.createDirectories(path.resolve("checkpoints/step-00000010"));
+    files(10).write(unshown);
+    Checksums.write(unshown);
     assertEquals(10, RunFolder.state(path).step());
     folder.repair();
     assertEquals("weights 10", Files.readString(path.resolve("model.safetensors")));
