@@ -8,7 +8,8 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import java.util.function.Predicate;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -41,38 +42,51 @@ final class Checksums {
    * @throws IOException if one of them is missing or not as it was written: names it
    */
   static void verify(Path folder) throws IOException {
-    verify(folder, _ -> true);
+    for (Map.Entry<String, String> entry : sums(folder).entrySet()) {
+      verify(folder.resolve(entry.getKey()), entry.getValue());
+    }
   }
 
-  /** The same for one of its files, before what it says is believed. */
+  /**
+   * Reads one file of a folder, before what it says is believed.
+   *
+   * @throws IOException if it is missing, not as it was written, or not named by the sums
+   */
   static void verify(Path folder, String name) throws IOException {
-    verify(folder, name::equals);
+    String sum = sums(folder).get(name);
+    if (sum == null) {
+      throw new MalformedFileException(folder.resolve(NAME), "no sum of " + name + " in it");
+    }
+    verify(folder.resolve(name), sum);
   }
 
-  private static void verify(Path folder, Predicate<String> wanted) throws IOException {
-    Path sums = folder.resolve(NAME);
-    if (!Files.exists(sums)) {
+  private static void verify(Path file, String sum) throws IOException {
+    if (!Files.exists(file)) {
+      throw new MalformedFileException(file, "missing, though " + NAME + " names it");
+    }
+    if (!sha256(file).equals(sum)) {
+      throw new MalformedFileException(
+          file, "damaged: its SHA-256 is not the one in " + NAME + " that it was written with");
+    }
+  }
+
+  /** By name of a file, in the order of the lines. */
+  private static Map<String, String> sums(Path folder) throws IOException {
+    Path file = folder.resolve(NAME);
+    if (!Files.exists(file)) {
       throw new MalformedFileException(
           folder, "no " + NAME + " in it, so it cannot be told whether its files are whole");
     }
-    for (String line : Files.readString(sums, StandardCharsets.UTF_8).lines().toList()) {
+    var sums = new LinkedHashMap<String, String>();
+    for (String line : Files.readString(file, StandardCharsets.UTF_8).lines().toList()) {
       Matcher matcher = LINE.matcher(line);
       if (!matcher.matches()) {
         throw new MalformedFileException(
-            sums, "a line " + MalformedFileException.quote(line) + ", expected a sum and a name");
+            file, "a line " + MalformedFileException.quote(line) + ", expected a sum and a name");
       }
-      if (!wanted.test(matcher.group(2))) {
-        continue;
-      }
-      Path file = folder.resolve(matcher.group(2));
-      if (!Files.exists(file)) {
-        throw new MalformedFileException(file, "missing, though " + NAME + " names it");
-      }
-      if (!sha256(file).equals(matcher.group(1))) {
-        throw new MalformedFileException(
-            file, "damaged: its SHA-256 is not the one in " + NAME + " that it was written with");
-      }
+      sums.put(matcher.group(2), matcher.group(1));
     }
+    return sums;
   }
 
   /** In hexadecimal. */

@@ -145,6 +145,20 @@ class ResumeTest {
   }
 
   @Test
+  void stateWithoutASumIsNotBelieved() throws IOException {
+    Path run = folder.resolve("run");
+    train(run, "--steps", 3);
+    Path sums = run.resolve("checkpoints/step-00000003").resolve(Checksums.NAME);
+    List<String> lines = Files.readAllLines(sums);
+    Files.write(sums, lines.stream().filter(line -> !line.endsWith("  state.json")).toList());
+    assertEquals(lines.size() - 1, Files.readAllLines(sums).size());
+    Cli cli = Cli.run("train", "--resume", run, "--steps", 6);
+    assertEquals(1, cli.code(), cli.out());
+    assertTrue(cli.err().contains(sums + ": no sum of state.json in it"), cli.err());
+    assertEquals(1, cli.err().lines().count(), cli.err());
+  }
+
+  @Test
   void synchronousAndAsynchronousCheckpointsAreTheSameFiles() throws IOException {
     Path async = folder.resolve("async");
     Path sync = folder.resolve("sync");
