@@ -27,7 +27,7 @@ final class GemmKernels {
    */
   static final int TILE_ROWS = LANES >= 8 ? 6 : 4;
 
-  /** From one k to the next in a panel of A for large tiles, where a power of two makes the shortest loop. */
+  /** Floats from one k to the next in a panel of A for large tiles; a power of two makes the loop short, see {@link #multiply6x4}. */
   private static final int STEP = LANES >= 16 ? 8 : TILE_ROWS;
 
   /** Rows of the small tile, which takes the rows that do not fill a large one. */
@@ -38,7 +38,7 @@ final class GemmKernels {
 
   private GemmKernels() {}
 
-  /** From one k to the next in a panel of so many rows of A. */
+  /** Floats from one k to the next in a panel of so many rows of A. */
   static int step(int rows) {
     return rows == TILE_ROWS ? STEP : rows;
   }
@@ -181,9 +181,9 @@ final class GemmKernels {
   }
 
   /**
-   * The tile for 32 registers. The loop counts in elements of A, of which eight are as many as the
-   * {@link #STEP} says: so C2 finds both places with a shift and an addition. Counting k and with six
-   * elements a step, it takes ten instructions to find them beside 34 that do the work.
+   * The tile for 32 registers. The loop counts elements of A, a power of two for each k: so C2 finds the
+   * place in B with a shift and an addition. Were it to count k, with six elements of A for each, finding
+   * both places would take ten instructions beside the 34 that do the work.
    */
   private static void multiply6x4(
       int depth, float[] a, int aAt, float[] b, int bAt, float[] from, int fromAt, int fromStride,
@@ -217,7 +217,7 @@ final class GemmKernels {
     FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
     FloatVector c52 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
     FloatVector c53 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
-    for (int end = aAt + 8 * depth; aAt < end; aAt += 8) {
+    for (int end = aAt + STEP * depth; aAt < end; aAt += STEP) {
       FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
       FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
       FloatVector b2 = FloatVector.fromArray(SPECIES, b, bAt + 2 * LANES);

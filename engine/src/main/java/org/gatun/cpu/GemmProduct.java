@@ -8,7 +8,7 @@ import static org.gatun.cpu.GemmKernels.step;
 import org.gatun.tensor.DType;
 
 /**
- * One product c = finish(a·b), and how {@link Gemm} cuts it: by its shape alone, so that results do not
+ * One product c [m, n] = finish(a [m, k] · b [k, n]), and how {@link Gemm} cuts it: by its shape alone, so that results do not
  * depend on the number of threads.
  *
  * @param add   whether c is added to
@@ -21,10 +21,13 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
    */
   private static final int MAX_DEPTH = 1536;
 
-  /** Floats of packed B a worker keeps at hand: 192 KiB of a second-level cache of 512, four tiles at C = 768. */
+  /**
+   * Floats of packed B a worker keeps at hand: 192 KiB of a second-level cache of 512, at C = 768 four
+   * panels of 16 columns or one of 64.
+   */
   private static final int B_FLOATS = 48 * 1024;
 
-  /** Floats of packed A, shared by the team: 8 MiB. */
+  /** Elements of A packed at a time, for the whole team: 8 MiB, and a third more where panels have gaps. */
   private static final int A_FLOATS = 2 * 1024 * 1024;
 
   /** Multiply-adds worth a task of their own, some 20 µs. */
@@ -36,7 +39,7 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
   /** Rows of A multiplied with a panel of B before the next one, if they are short: a multiple of both tiles' rows. */
   static final int MAX_SWEEP = 96;
 
-  /** Floats of A in these rows: 288 KiB, which the second-level cache holds besides B. */
+  /** Elements of A in these rows: 288 or, with gaps, 384 KiB, which the second-level cache holds besides B. */
   private static final int SWEEP_FLOATS = 72 * 1024;
 
   /** Elements of k for which a panel of B takes 32 KiB, so that it stays in the first-level cache for a sweep. */
@@ -56,7 +59,7 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
     return Math.min(c.rows(), Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
   }
 
-  /** Floats of packed A for one k: those beyond the last large tile fill small ones. */
+  /** Floats of packed A for one k, gaps included: those beyond the last large tile fill small ones. */
   int packedRows() {
     return rows() / TILE_ROWS * step(TILE_ROWS) + 2 * FEW_ROWS;
   }
