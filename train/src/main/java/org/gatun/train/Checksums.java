@@ -43,7 +43,7 @@ final class Checksums {
    */
   static void verify(Path folder) throws IOException {
     for (Map.Entry<String, String> entry : sums(folder).entrySet()) {
-      verify(folder.resolve(entry.getKey()), entry.getValue());
+      compare(folder.resolve(entry.getKey()), entry.getValue());
     }
   }
 
@@ -57,10 +57,10 @@ final class Checksums {
     if (sum == null) {
       throw new MalformedFileException(folder.resolve(NAME), "no sum of " + name + " in it");
     }
-    verify(folder.resolve(name), sum);
+    compare(folder.resolve(name), sum);
   }
 
-  private static void verify(Path file, String sum) throws IOException {
+  private static void compare(Path file, String sum) throws IOException {
     if (!Files.exists(file)) {
       throw new MalformedFileException(file, "missing, though " + NAME + " names it");
     }
