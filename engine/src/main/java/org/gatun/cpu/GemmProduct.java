@@ -79,10 +79,11 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
   /** The part of a product that one packed block of A serves: C [row.., all columns] over some of k. */
   record Block(
       GemmProduct product, int row, int rows, int from, int depth, boolean first, boolean last, Matrix sums) {
-    /** Columns of one packed chunk of B. */
+    /** Columns of one packed chunk of B, as equal as whole tiles allow. */
     int chunk() {
-      int fitting = Math.max(1, B_FLOATS / Math.max(1, depth) / TILE_COLUMNS) * TILE_COLUMNS;
-      return Math.min(fitting, roundUp(product.c.columns(), TILE_COLUMNS));
+      int fitting = Math.max(1, B_FLOATS / Math.max(1, depth) / TILE_COLUMNS);
+      int tiles = Math.ceilDiv(product.c.columns(), TILE_COLUMNS);
+      return Math.ceilDiv(tiles, Math.ceilDiv(tiles, fitting)) * TILE_COLUMNS;
     }
 
     int chunks() {

@@ -2,10 +2,15 @@ package org.gatun.cpu;
 
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
-/** The fixed team of threads of one {@link CpuDevice}: rounds of numbered tasks, handed out as asked for. */
+/**
+ * The fixed team of threads of one {@link CpuDevice}: rounds of numbered tasks. Each worker begins with a share
+ * of its own, then helps the others with theirs: so rows that a worker has just written, or a panel that it
+ * has packed, are still in its caches in the next task or round.
+ */
 final class Workers implements AutoCloseable {
   /** One numbered piece of a round; {@code worker} in [0, threads) tells whose scratch it may use. */
   @FunctionalInterface
@@ -19,8 +24,8 @@ final class Workers implements AutoCloseable {
    */
   private static final int SPINS = 2_000;
 
-  private static final Round NO_ROUND = new Round(0, (_, _) -> {}, null);
-  private static final Round LAST_ROUND = new Round(0, (_, _) -> {}, null);
+  private static final Round NO_ROUND = new Round(0, (_, _) -> {}, 0, null);
+  private static final Round LAST_ROUND = new Round(0, (_, _) -> {}, 0, null);
 
   private final Member[] members;
   private final AtomicBoolean busy = new AtomicBoolean();
@@ -60,7 +65,7 @@ final class Workers implements AutoCloseable {
           task.run(i, 0);
         }
       } else {
-        share(new Round(tasks, task, Thread.currentThread()));
+        share(new Round(tasks, task, Math.min(tasks, threads()), Thread.currentThread()));
       }
     } finally {
       busy.set(false);
@@ -98,20 +103,38 @@ final class Workers implements AutoCloseable {
     final int tasks;
     private final Task task;
     private final Thread caller;
-    private final AtomicInteger next = new AtomicInteger();
+
+    /** By share, the first task that nobody has begun. */
+    private final AtomicIntegerArray next;
+
     private final AtomicInteger ended = new AtomicInteger();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
     private volatile boolean callerParked;
 
-    Round(int tasks, Task task, Thread caller) {
+    Round(int tasks, Task task, int shares, Thread caller) {
       this.tasks = tasks;
       this.task = task;
       this.caller = caller;
+      next = new AtomicIntegerArray(shares);
+      for (int share = 0; share < shares; share++) {
+        next.set(share, first(share));
+      }
+    }
+
+    private int first(int share) {
+      return (int) ((long) tasks * share / next.length());
     }
 
     void work(int worker) {
+      for (int i = 0; i < next.length(); i++) {
+        work(worker, (worker + i) % next.length());
+      }
+    }
+
+    private void work(int worker, int share) {
+      int end = first(share + 1);
       int i;
-      while ((i = next.getAndIncrement()) < tasks) {
+      while ((i = next.getAndIncrement(share)) < end) {
         try {
           if (failure.get() == null) {
             task.run(i, worker);

@@ -27,13 +27,35 @@ class WorkersTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3})
+  void everyWorkerBeginsWithAShareOfItsOwn(int threads) {
+    try (var workers = new Workers(threads)) {
+      for (int round = 0; round < 100; round++) {
+        var begun = new AtomicInteger();
+        var worker = new int[4 * threads];
+        workers.run(
+            worker.length,
+            (task, who) -> {
+              worker[task] = who;
+              if (task % 4 == 0) {
+                await(begun, threads);
+              }
+            });
+        for (int share = 0; share < threads; share++) {
+          assertEquals(share, worker[4 * share]);
+        }
+      }
+    }
+  }
+
   @Test
   void parkedWorkersWakeForTheNextRound() throws InterruptedException {
     try (var workers = new Workers(2)) {
       for (int round = 0; round < 20; round++) {
         Thread.sleep(5); // far longer than a worker spins
         var together = new AtomicInteger();
-        workers.run(2, (_, _) -> awaitOther(together));
+        workers.run(2, (_, _) -> await(together, 2));
         assertEquals(2, together.get());
       }
     }
@@ -111,9 +133,9 @@ class WorkersTest {
     assertTrue(thrown.getMessage().contains("closed"), thrown.getMessage());
   }
 
-  private static void awaitOther(AtomicInteger arrived) {
+  private static void await(AtomicInteger arrived, int all) {
     arrived.incrementAndGet();
-    while (arrived.get() < 2) {
+    while (arrived.get() < all) {
       Thread.onSpinWait();
     }
   }
