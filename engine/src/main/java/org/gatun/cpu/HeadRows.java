@@ -1,9 +1,12 @@
 package org.gatun.cpu;
 
+import static org.gatun.cpu.Lanes.SPECIES;
 import static org.gatun.cpu.Tiles.AREA;
 import static org.gatun.cpu.Tiles.SIDE;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Tensor;
 
@@ -12,6 +15,9 @@ import org.gatun.tensor.Tensor;
  * of {@code SIDE} of the columns.
  */
 record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int size) {
+  private static final int LANES = SPECIES.length();
+  private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+
   static HeadRows of(Tensor view, int batch, int head) {
     long start = view.offset() + batch * view.stride(0) + head * view.stride(1);
     return new HeadRows(
@@ -26,9 +32,13 @@ record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int
     }
     for (int from = 0, at = 0; from < size; from += SIDE, at += AREA) {
       int columns = Math.min(SIDE, size - from);
-      for (int i = 0; i < rows; i++) {
-        long element = start + (first + i) * stride + from;
-        Lanes.load(tiles, at + i * SIDE, segment, dtype, element, columns);
+      int whole = dtype == DType.F32 ? SPECIES.loopBound(columns) : 0;
+      for (int j = 0; j < whole; j += LANES) {
+        loadVectors(tiles, at + j, segment, start + first * stride + from + j, stride, rows);
+      }
+      for (int i = 0; whole < columns && i < rows; i++) {
+        long element = start + (first + i) * stride + from + whole;
+        Lanes.load(tiles, at + i * SIDE + whole, segment, dtype, element, columns - whole);
       }
     }
   }
@@ -37,10 +47,32 @@ record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int
   void store(boolean add, float[] tiles, int tilesAt, int first, int rows) {
     for (int from = 0, at = tilesAt; from < size; from += SIDE, at += AREA) {
       int columns = Math.min(SIDE, size - from);
-      for (int i = 0; i < rows; i++) {
-        long element = start + (first + i) * stride + from;
-        Lanes.store(add, segment, dtype, element, tiles, at + i * SIDE, columns);
+      int whole = dtype == DType.F32 && !add ? SPECIES.loopBound(columns) : 0;
+      for (int j = 0; j < whole; j += LANES) {
+        storeVectors(segment, start + first * stride + from + j, stride, tiles, at + j, rows);
       }
+      for (int i = 0; whole < columns && i < rows; i++) {
+        long element = start + (first + i) * stride + from + whole;
+        Lanes.store(add, segment, dtype, element, tiles, at + i * SIDE + whole, columns - whole);
+      }
+    }
+  }
+
+  // The rows of a head are short: a call for each would cost more than the copy.
+
+  private static void loadVectors(float[] tiles, int at, MemorySegment source, long element, long stride, int rows) {
+    for (int i = 0; i < rows; i++) {
+      FloatVector.fromMemorySegment(SPECIES, source, element * Float.BYTES, ORDER).intoArray(tiles, at);
+      element += stride;
+      at += SIDE;
+    }
+  }
+
+  private static void storeVectors(MemorySegment target, long element, long stride, float[] tiles, int at, int rows) {
+    for (int i = 0; i < rows; i++) {
+      FloatVector.fromArray(SPECIES, tiles, at).intoMemorySegment(target, element * Float.BYTES, ORDER);
+      element += stride;
+      at += SIDE;
     }
   }
 }
