@@ -5,8 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -27,13 +25,6 @@ final class GemmPanels {
   /** For rows of narrow panels: no longer than a step where that is a power of two. */
   private static final VectorSpecies<Float> NARROW = LANES >= 8 ? FloatVector.SPECIES_256 : FloatVector.SPECIES_128;
 
-  private static final VectorSpecies<Float> QUAD = FloatVector.SPECIES_128;
-  private static final VectorShuffle<Float> SWAP_NEIGHBOURS = VectorShuffle.fromValues(QUAD, 1, 0, 3, 2);
-  private static final VectorShuffle<Float> SWAP_HALVES = VectorShuffle.fromValues(QUAD, 2, 3, 0, 1);
-  private static final VectorMask<Float> EVEN = VectorMask.fromValues(QUAD, true, false, true, false);
-  private static final VectorMask<Float> ODD = VectorMask.fromValues(QUAD, false, true, false, true);
-  private static final VectorMask<Float> LOW = VectorMask.fromValues(QUAD, true, true, false, false);
-  private static final VectorMask<Float> HIGH = VectorMask.fromValues(QUAD, false, false, true, true);
 
   private GemmPanels() {}
 
@@ -121,7 +112,7 @@ final class GemmPanels {
   /** Copies n times four elements that lie {@code stepBytes} apart. */
   private static void copyQuads(MemorySegment x, long place, long stepBytes, int n, float[] packed, int to, int step) {
     for (int i = 0; i < n; i++) {
-      FloatVector.fromMemorySegment(QUAD, x, place, ORDER).intoArray(packed, to);
+      FloatVector.fromMemorySegment(Lanes.QUAD, x, place, ORDER).intoArray(packed, to);
       place += stepBytes;
       to += step;
     }
@@ -171,25 +162,17 @@ final class GemmPanels {
 
   /**
    * Interleaves four rows of F32 that lie {@code rowBytes} apart: panel[to + i · step + j] = row j's
-   * element i, for i in [0, n). Blocks of 4 x 4 are transposed in registers of 128 bits, which every
-   * machine has.
+   * element i, for i in [0, n).
    */
   private static void interleave4(
       MemorySegment x, long place, long rowBytes, int n, float[] panel, int to, int step) {
     int i = 0;
     for (; i + 4 <= n; i += 4) {
-      FloatVector r0 = FloatVector.fromMemorySegment(QUAD, x, place, ORDER);
-      FloatVector r1 = FloatVector.fromMemorySegment(QUAD, x, place + rowBytes, ORDER);
-      FloatVector r2 = FloatVector.fromMemorySegment(QUAD, x, place + 2 * rowBytes, ORDER);
-      FloatVector r3 = FloatVector.fromMemorySegment(QUAD, x, place + 3 * rowBytes, ORDER);
-      FloatVector even01 = r0.blend(r1.rearrange(SWAP_NEIGHBOURS), ODD);
-      FloatVector odd01 = r1.blend(r0.rearrange(SWAP_NEIGHBOURS), EVEN);
-      FloatVector even23 = r2.blend(r3.rearrange(SWAP_NEIGHBOURS), ODD);
-      FloatVector odd23 = r3.blend(r2.rearrange(SWAP_NEIGHBOURS), EVEN);
-      even01.blend(even23.rearrange(SWAP_HALVES), HIGH).intoArray(panel, to);
-      odd01.blend(odd23.rearrange(SWAP_HALVES), HIGH).intoArray(panel, to + step);
-      even23.blend(even01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 2 * step);
-      odd23.blend(odd01.rearrange(SWAP_HALVES), LOW).intoArray(panel, to + 3 * step);
+      FloatVector r0 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place, ORDER);
+      FloatVector r1 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place + rowBytes, ORDER);
+      FloatVector r2 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place + 2 * rowBytes, ORDER);
+      FloatVector r3 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place + 3 * rowBytes, ORDER);
+      Lanes.storeColumns(r0, r1, r2, r3, panel, to, step);
       place += 4 * Float.BYTES;
       to += 4 * step;
     }

@@ -1,5 +1,6 @@
 package org.gatun.cpu;
 
+import static org.gatun.cpu.Lanes.QUAD;
 import static org.gatun.cpu.Lanes.SPECIES;
 
 import java.util.Arrays;
@@ -128,12 +129,21 @@ final class Tiles {
     c31.intoArray(c, cAt + 3 * SIDE + LANES);
   }
 
-  /** t[j, i] = x[i, j] for rows i and columns j. */
+  /** t[j, i] = x[i, j] for rows i and columns j, in fours. */
   static void transpose(float[] t, int tAt, float[] x, int xAt, int rows, int columns) {
-    for (int i = 0; i < rows; i++) {
-      for (int j = 0; j < columns; j++) {
-        t[tAt + j * SIDE + i] = x[xAt + i * SIDE + j];
-      }
+    for (int i = 0; i < rows; i += 4) {
+      transposeFourRows(t, tAt + i, x, xAt + i * SIDE, columns);
+    }
+  }
+
+  private static void transposeFourRows(float[] t, int to, float[] x, int row, int columns) {
+    for (int j = 0; j < columns; j += 4) {
+      FloatVector r0 = FloatVector.fromArray(QUAD, x, row + j);
+      FloatVector r1 = FloatVector.fromArray(QUAD, x, row + SIDE + j);
+      FloatVector r2 = FloatVector.fromArray(QUAD, x, row + 2 * SIDE + j);
+      FloatVector r3 = FloatVector.fromArray(QUAD, x, row + 3 * SIDE + j);
+      Lanes.storeColumns(r0, r1, r2, r3, t, to, SIDE);
+      to += 4 * SIDE;
     }
   }
 
