@@ -1,6 +1,7 @@
 package org.gatun.train;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import org.gatun.cuda.Cuda;
@@ -24,7 +25,7 @@ final class CudaReport {
     var lines = new ArrayList<Line>();
     lines.add(new Line("cuda", Cuda.whyNot().orElseGet(CudaReport::devices)));
     Cuda.gpus().forEach(gpu -> lines.add(new Line("gpu " + gpu.ordinal(), describe(gpu))));
-    libraries().forEach(status -> lines.addAll(describe(status)));
+    lines.addAll(describe(libraries()));
     return lines;
   }
 
@@ -52,7 +53,18 @@ final class CudaReport {
         gpu.busId());
   }
 
-  static List<Line> describe(LibraryStatus status) {
+  /** What is missing for several libraries is explained once. */
+  static List<Line> describe(List<LibraryStatus> libraries) {
+    var lines = new ArrayList<Line>();
+    var explained = new HashSet<String>();
+    for (LibraryStatus status : libraries) {
+      List<Line> all = describe(status);
+      lines.addAll(status.isUsable() || explained.add(status.whyNot()) ? all : all.subList(0, 1));
+    }
+    return lines;
+  }
+
+  private static List<Line> describe(LibraryStatus status) {
     String name = status.library().replaceFirst("^the NVIDIA ", "");
     if (status.isUsable()) {
       return List.of(new Line(name, status.version() + ", " + status.path()));

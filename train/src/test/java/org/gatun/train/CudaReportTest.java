@@ -14,18 +14,29 @@ class CudaReportTest {
   @Test
   void libraryThatIsThereIsOneLine() {
     var status = new LibraryStatus("NVRTC", Path.of("/opt/libnvrtc.so.13"), "13.0", null, List.of(), "get it");
-    assertEquals(List.of(new Line("NVRTC", "13.0, /opt/libnvrtc.so.13")), CudaReport.describe(status));
+    assertEquals(List.of(new Line("NVRTC", "13.0, /opt/libnvrtc.so.13")), CudaReport.describe(List.of(status)));
   }
 
   @Test
   void missingLibraryTellsWhatWasTriedAndWhatToDo() {
     var status = new LibraryStatus("the NVIDIA driver", null, null, "it is missing",
-        List.of("/a: not there", "/b: broken"), "get it");
+        List.of("not in /a, /c", "/b: broken"), "get it");
     assertEquals(
-        List.of(new Line("driver", "it is missing"), new Line("", "tried: /a: not there"),
+        List.of(new Line("driver", "it is missing"), new Line("", "tried: not in /a, /c"),
             new Line("", "tried: /b: broken"),
             new Line("", "to do: get it")),
-        CudaReport.describe(status));
+        CudaReport.describe(List.of(status)));
+  }
+
+  @Test
+  void whatTwoLibrariesLackIsExplainedOnce() {
+    var one = new LibraryStatus("cuBLASLt", null, null, "cuBLASLt is missing", List.of("not in /a"), "get it");
+    var other = new LibraryStatus("cuDNN", null, null, "cuBLASLt is missing", List.of("not in /a"), "get it");
+    assertEquals(
+        List.of(new Line("cuBLASLt", "cuBLASLt is missing"), new Line("", "tried: not in /a"),
+            new Line("", "to do: get it"),
+            new Line("cuDNN", "cuBLASLt is missing")),
+        CudaReport.describe(List.of(one, other)));
   }
 
   @Test

@@ -75,18 +75,21 @@ public final class LibrarySearch {
   }
 
   private static Optional<NativeLibrary> openIn(List<Path> folders, List<String> names, List<String> tried) {
+    var without = new ArrayList<String>();
     for (Path folder : folders) {
-      for (String name : names) {
-        Path file = folder.resolve(name);
-        if (!Files.exists(file)) {
-          tried.add(file + ": not there");
-          continue;
-        }
+      List<Path> files = names.stream().map(folder::resolve).filter(Files::exists).toList();
+      if (files.isEmpty()) {
+        without.add(folder.toString());
+      }
+      for (Path file : files) {
         Optional<NativeLibrary> opened = open(file.toAbsolutePath().toString(), tried);
         if (opened.isPresent()) {
           return opened;
         }
       }
+    }
+    if (!without.isEmpty()) {
+      tried.add("not in " + String.join(", ", without));
     }
     return Optional.empty();
   }

@@ -88,7 +88,7 @@ class LibrarySearchTest {
     String loader = "cannot load " + broken + ": ";
     String said = missing.tried().getFirst();
     assertTrue(said.startsWith(loader) && said.length() > loader.length(), said);
-    assertEquals(whole + ": not there", missing.tried().getLast());
+    assertEquals("not in " + whole.getParent(), missing.tried().getLast());
   }
 
   @Test
