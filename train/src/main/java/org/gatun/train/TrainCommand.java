@@ -6,11 +6,9 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import org.gatun.io.MalformedFileException;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Config;
 import org.gatun.model.Gpt2Folder;
@@ -41,14 +39,6 @@ import picocli.CommandLine.Spec;
   "metrics.csv (one row a step), train.log, checkpoints/, and incidents/ for gatun replay."
 })
 final class TrainCommand implements Callable<Integer> {
-  /** What a run may change when it is taken up again; all else is part of what makes its result. */
-  private static final Set<String> MAY_CHANGE = Set.of(
-      "steps", "max-minutes", "threads", "blas", "device", "data", "val-data", "eval-interval", "eval-tokens",
-      "checkpoint-interval", "keep-checkpoints", "keep-every", "checkpoint-write", "memory-check",
-      "micro-batch", "recompute", "on-spike", "spike-z", "spike-window", "sample-interval", "sample-tokens",
-      "sample-prompt", "log-interval", "fresh", "out", "resume", "resume-step", "tune", "deterministic",
-      "gpus", "no-graph", "rank-timeout-seconds");
-
   /** Options that say what is to be done now, and are no part of a run. */
   private static final Set<String> OF_THE_MOMENT = Set.of("out", "resume", "resume-step", "fresh", "max-minutes");
 
@@ -86,17 +76,15 @@ final class TrainCommand implements Callable<Integer> {
   CommandSpec spec;
 
   private Origins origins;
-  private Path continued;
-  private RunState resumed;
+  private EarlierRun earlier;
   private Ranks ranks;
 
   /** Adds what values come from when neither command line, environment nor file have them. */
   void useOrigins(Origins given, ParseResult first) throws IOException {
     origins = given;
-    continued = continued(first);
-    if (continued != null) {
-      resumed = state(first.matchedOptionValue("--resume-step", null));
-      origins.addWeaker(continued.toString(), resumed.options());
+    earlier = earlier(first);
+    if (earlier != null) {
+      origins.addWeaker(earlier.folder().toString(), earlier.state().options());
       return;
     }
     String preset = first.matchedOptionValue("--preset", origins.lookUp("preset"));
@@ -115,27 +103,17 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private RunState state(Long step) throws IOException {
-    if (step != null) {
-      return RunFolder.state(continued, step);
-    }
-    try {
-      return RunFolder.state(continued);
-    } catch (MalformedFileException e) {
-      throw new IOException(
-          e.getMessage() + "; " + RunFolder.insteadOfTheNewest(continued), e);
-    }
-  }
-
-  /** The folder of the run that is taken up again; null for a new one. */
-  private Path continued(ParseResult first) throws IOException {
+  /** The run that is taken up again; null for a new one. */
+  private EarlierRun earlier(ParseResult first) throws IOException {
     Path resume = path(first, "resume");
     Path out = path(first, "out");
-    boolean fresh = first.matchedOptionValue("--fresh", Boolean.parseBoolean(origins.lookUp("fresh")));
-    if (resume != null || out == null || fresh || !Files.isDirectory(out)) {
-      return resume;
+    Long step = first.matchedOptionValue("--resume-step", null);
+    if (resume != null) {
+      return EarlierRun.read(resume, "resume", step);
     }
-    return RunFolder.isRun(out) ? out : null;
+    boolean fresh = first.matchedOptionValue("--fresh", Boolean.parseBoolean(origins.lookUp("fresh")));
+    boolean goesOn = out != null && !fresh && Files.isDirectory(out) && RunFolder.isRun(out);
+    return goesOn ? EarlierRun.read(out, "out", step) : null;
   }
 
   private Path path(ParseResult first, String key) {
@@ -167,11 +145,9 @@ final class TrainCommand implements Callable<Integer> {
       deviceOptions.useGpu(0, origins);
       return parallel.launch(spec.root().commandLine().getParseResult().originalArgs());
     }
-    if (continued != null) {
-      requireSameRun();
-    }
+    requireNoContradiction();
     // Before the others are met: what they read there is then in order.
-    try (RunFolder taken = continued != null && Ranks.isFirst(System.getenv()) ? takeUp() : null;
+    try (RunFolder taken = earlier != null && Ranks.isFirst(System.getenv()) ? earlier.takeUp(run.resumeStep) : null;
         Ranks joined = Ranks.join(System.getenv(), signature(), parallel.patience())) {
       ranks = joined;
       try {
@@ -189,11 +165,31 @@ final class TrainCommand implements Callable<Integer> {
       spikes.validateForRanks();
       deviceOptions.useGpu(ranks.localRank(), origins);
     }
-    if (continued == null) {
-      start();
-    } else {
-      resume(taken);
+    if (earlier != null) {
+      earlier = earlier.readAgain();
     }
+    Path newest = earlier == null ? null : earlier.newest();
+    if (newest == null) {
+      begin(taken);
+    } else {
+      goOn(taken, newest);
+    }
+  }
+
+  private void requireNoContradiction() {
+    if (earlier == null) {
+      if (run.resumeStep != null) {
+        throw new WrongUse(
+            "--resume-step " + run.resumeStep + " takes a run to resume; name it by --resume or --out");
+      }
+      return;
+    }
+    if (run.resume != null && (origins.isChosen("out") || run.fresh)) {
+      throw new WrongUse(
+          "--%s contradicts --resume: a run goes on in its own folder; leave it out"
+              .formatted(run.fresh ? "fresh" : "out"));
+    }
+    earlier.requireSame(origins);
   }
 
   /** What must be alike on all ranks: every option, and the program. */
@@ -232,21 +228,21 @@ final class TrainCommand implements Callable<Integer> {
         : MemoryEstimate.of(plan);
   }
 
-  // A new run.
+  // From the beginning.
 
-  private void start() throws IOException {
-    if (run.resumeStep != null) {
-      throw new WrongUse(
-          "--resume-step " + run.resumeStep + " takes a run to resume; name it by --resume or --out");
-    }
+  /** In a folder of its own, or in one that was taken up before there was a checkpoint in it. */
+  private void begin(RunFolder taken) throws IOException {
     Gpt2Config existing = existing();
     if (existing != null) {
       model.requireAgreement(existing, origins);
     }
-    int context = model.context == null ? existing.context() : model.context;
+    int context = context(existing);
     batch.microSteps(context, ranks.size());
     Corpus corpus = corpus(existing);
     corpus.requireWindow(context);
+    if (earlier != null) {
+      earlier.requireSame(corpus);
+    }
     MemoryEstimate memory =
         requireMemory(existing == null ? model.configuration(corpus.vocabulary()) : existing, context);
     if (ranks.isFirst() && run.fresh && run.out != null && Files.isDirectory(run.out) && RunFolder.isRun(run.out)) {
@@ -255,8 +251,8 @@ final class TrainCommand implements Callable<Integer> {
     try (Device device = deviceOptions.open(model.arithmetic);
         Gpt2 gpt2 = initial(device, existing, corpus.vocabulary())) {
       RunState state = RunState.begin(provenance(corpus, context, device));
-      try (RunFolder folder = ranks.isFirst() ? RunFolder.create(out(), state) : null) {
-        train(gpt2, corpus, context, folder, state, memory);
+      try (RunFolder created = taken == null && ranks.isFirst() ? RunFolder.create(out(), state) : null) {
+        train(gpt2, corpus, context, taken == null ? created : taken, state, memory);
       }
     }
   }
@@ -335,98 +331,23 @@ final class TrainCommand implements Callable<Integer> {
     return Files.exists(manifest) ? Checksums.sha256(manifest) : "";
   }
 
-  // An earlier run.
+  // From a checkpoint.
 
-  private RunFolder takeUp() throws IOException {
-    RunFolder folder = RunFolder.open(continued);
-    try {
-      folder.repair();
-      if (run.resumeStep != null) {
-        folder.returnTo(run.resumeStep);
-      }
-      return folder;
-    } catch (IOException | RuntimeException e) {
-      folder.close();
-      throw e;
-    }
-  }
-
-  private void resume(RunFolder folder) throws IOException {
-    // Read again: another process may have gone on until the folder was ours.
-    resumed = RunFolder.state(continued);
-    resume(folder, RunFolder.newest(continued));
-  }
-
-  private void resume(RunFolder folder, Path newest) throws IOException {
-    if (newest == null) {
-      Gpt2Config existing = existing();
-      Corpus corpus = requireSame(corpus(existing));
-      Gpt2Config size = existing == null ? model.configuration(corpus.vocabulary()) : existing;
-      MemoryEstimate memory = requireMemory(size, context(size));
-      try (Device device = deviceOptions.open(model.arithmetic);
-          Gpt2 gpt2 = initial(device, existing, corpus.vocabulary())) {
-        int context = context(gpt2.config());
-        RunState state = RunState.begin(provenance(corpus, context, device));
-        train(gpt2, corpus, context, folder, state, memory);
-      }
-      return;
-    }
-    verify(newest);
+  private void goOn(RunFolder folder, Path newest) throws IOException {
     Gpt2Config saved = new Gpt2Folder(newest).config();
-    Corpus corpus = requireSame(Corpus.open(data, tokenizerOf(newest), saved.vocabulary()));
+    Corpus corpus = Corpus.open(data, tokenizerOf(newest), saved.vocabulary());
+    earlier.requireSame(corpus);
     MemoryEstimate memory = requireMemory(saved, context(saved));
     try (Device device = deviceOptions.open(model.arithmetic);
         Gpt2 gpt2 = Gpt2.load(newest, saved.withDropout(model.dropout), device, model.arithmetic.precision())) {
-      RunState state = resumed.with(provenance(corpus, context(saved), device));
+      RunState state = earlier.state().with(provenance(corpus, context(saved), device));
       train(gpt2, corpus, context(saved), folder, state, memory);
     }
   }
 
-  private void verify(Path newest) throws IOException {
-    try {
-      Checksums.verify(newest);
-    } catch (IOException e) {
-      throw new IOException(
-          e.getMessage() + "; " + RunFolder.insteadOfTheNewest(continued), e);
-    }
-  }
-
-  private int context(Gpt2Config saved) {
-    return model.context == null ? saved.context() : model.context;
-  }
-
-  private void requireSameRun() {
-    if (run.resume != null && (origins.isChosen("out") || run.fresh)) {
-      throw new WrongUse(
-          "--%s contradicts --resume: a run goes on in its own folder; leave it out"
-              .formatted(run.fresh ? "fresh" : "out"));
-    }
-    Map<String, String> values = origins.values();
-    for (String key : values.keySet()) {
-      String before = resumed.options().get(key);
-      if (origins.isChosen(key) && !MAY_CHANGE.contains(key) && !values.get(key).equals(before)) {
-        throw new WrongUse(
-            ("--%s %s contradicts --%s %s, a run with %s; leave it out, begin anew with --fresh,"
-                + " or begin another run from its weights with --init %s")
-                .formatted(
-                    key,
-                    values.get(key),
-                    run.resume == null ? "out" : "resume",
-                    continued,
-                    before == null ? "no --" + key : "--" + key + " " + before,
-                    continued));
-      }
-    }
-  }
-
-  private Corpus requireSame(Corpus corpus) throws IOException {
-    if (!corpus.train().sha256().equals(resumed.provenance().dataHash())) {
-      throw new IOException(
-          ("%s is not the data that %s was trained on: it has changed since;"
-              + " put it back, or begin a new run with --init %s")
-              .formatted(corpus.train().name(), continued, continued));
-    }
-    return corpus;
+  /** The one asked for, else that of an existing model. */
+  private int context(Gpt2Config existing) {
+    return model.context == null ? existing.context() : model.context;
   }
 
   // Both.
@@ -470,7 +391,7 @@ final class TrainCommand implements Callable<Integer> {
       }
       return;
     }
-    Path checkpoint = continued == null ? null : RunFolder.newest(continued);
+    Path checkpoint = earlier == null ? null : RunFolder.newest(earlier.folder());
     try (var follower = new Follower(job, checkpoint, state, ranks, stop)) {
       follower.run();
     }
