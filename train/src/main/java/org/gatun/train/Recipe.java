@@ -25,12 +25,12 @@ enum Recipe {
       "bias=true gelu=tanh micro-batch=4 batch-tokens=524288 steps=18865 lr=0.0006 min-lr=0"
           + " warmup-steps=700 warmup=to-peak weight-decay=0.1 eval-interval=250"
           + " eval-tokens=10485760 checkpoint-interval=250 log-interval=1"),
-  /** nanoGPT's quick start on characters, in the form its README gives for a CPU. */
+  /** nanoGPT's quick start on characters, in the form its README gives for a CPU; that evaluates 20 batches of 768 tokens. */
   NANOGPT_SHAKESPEARE_CHAR(
       "tokenizer=char layers=4 heads=4 channels=128 context=64",
       "bias=false gelu=erf micro-batch=12 batch-tokens=768 steps=2000 lr=0.001 min-lr=0.0001"
           + " warmup-steps=100 warmup=below-peak beta2=0.99 weight-decay=0.1 eval-interval=250"
-          + " eval-tokens=1000000 checkpoint-interval=250 log-interval=100"),
+          + " eval-tokens=15360 checkpoint-interval=250 log-interval=100"),
   /** nanoGPT's GPT-2 124M on OpenWebText. */
   NANOGPT_OWT(
       small(),
