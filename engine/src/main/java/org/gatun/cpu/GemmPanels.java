@@ -25,7 +25,6 @@ final class GemmPanels {
   /** For rows of narrow panels: no longer than a step where that is a power of two. */
   private static final VectorSpecies<Float> NARROW = LANES >= 8 ? FloatVector.SPECIES_256 : FloatVector.SPECIES_128;
 
-
   private GemmPanels() {}
 
   /**
