@@ -104,14 +104,15 @@ class KernelCompilationTest {
 
   private static void compile(String title, List<Program> programs, StringBuilder report, List<String> spilled) {
     var registers = new TreeMap<String, List<Integer>>();
-    for (Program program : programs) {
-      List<KernelUse> uses = nvrtc.compile(program).kernels();
-      assertFalse(uses.isEmpty(), title);
-      for (KernelUse use : uses) {
+    List<List<KernelUse>> compiled =
+        programs.parallelStream().map(program -> nvrtc.compile(program).kernels()).toList();
+    for (int i = 0; i < programs.size(); i++) {
+      assertFalse(compiled.get(i).isEmpty(), title);
+      for (KernelUse use : compiled.get(i)) {
         registers.computeIfAbsent(use.kernel(), _ -> new ArrayList<>()).add(use.registers());
         if (use.spills()) {
-          spilled.add(
-              title + " sm_" + program.computeCapability() + " " + use.kernel() + " spills " + use.spillStoreBytes());
+          spilled.add(title + " sm_" + programs.get(i).computeCapability() + " " + use.kernel() + " spills "
+              + use.spillStoreBytes());
         }
       }
     }
