@@ -122,7 +122,7 @@ final class Lanes {
     }
   }
 
-  /** Writes the columns of the 4 x 4 matrix with these rows, {@code step} apart. */
+  /** Transposes 4 x 4 floats: into[at + j · step + i] = element j of row i, for i and j in [0, 4). */
   static void storeColumns(
       FloatVector r0, FloatVector r1, FloatVector r2, FloatVector r3, float[] into, int at, int step) {
     FloatVector even01 = r0.blend(r1.rearrange(SWAP_NEIGHBOURS), ODD);

@@ -129,7 +129,7 @@ final class Tiles {
     c31.intoArray(c, cAt + 3 * SIDE + LANES);
   }
 
-  /** t[j, i] = x[i, j] for rows i and columns j, in fours. */
+  /** t[j, i] = x[i, j] for rows i and columns j; both are rounded up to fours, which a tile has room for. */
   static void transpose(float[] t, int tAt, float[] x, int xAt, int rows, int columns) {
     for (int i = 0; i < rows; i += 4) {
       transposeFourRows(t, tAt + i, x, xAt + i * SIDE, columns);

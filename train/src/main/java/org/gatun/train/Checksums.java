@@ -84,7 +84,9 @@ final class Checksums {
         throw new MalformedFileException(
             file, "a line " + MalformedFileException.quote(line) + ", expected a sum and a name");
       }
-      sums.put(matcher.group(2), matcher.group(1));
+      if (sums.put(matcher.group(2), matcher.group(1)) != null) {
+        throw new MalformedFileException(file, "two sums of " + matcher.group(2) + " in it, expected one");
+      }
     }
     return sums;
   }

@@ -139,7 +139,11 @@ class RunFolderTest {
     Files.delete(weights);
     problem = assertThrows(IOException.class, () -> Checksums.verify(checkpoint));
     assertTrue(problem.getMessage().startsWith(weights + ": missing"), problem.getMessage());
-    Files.delete(checkpoint.resolve(Checksums.NAME));
+    Path sums = checkpoint.resolve(Checksums.NAME);
+    Files.writeString(sums, Files.readString(sums).repeat(2));
+    problem = assertThrows(IOException.class, () -> Checksums.verify(checkpoint));
+    assertTrue(problem.getMessage().startsWith(sums + ": two sums of model.safetensors"), problem.getMessage());
+    Files.delete(sums);
     problem = assertThrows(IOException.class, () -> Checksums.verify(checkpoint));
     assertTrue(problem.getMessage().contains("no SHA256SUMS in it"), problem.getMessage());
   }

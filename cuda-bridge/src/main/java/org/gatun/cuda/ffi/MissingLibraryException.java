@@ -22,7 +22,7 @@ public final class MissingLibraryException extends UnsupportedOperationException
     return reason;
   }
 
-  /** Each place that was tried, with what the loader said of it. */
+  /** What the loader said of each file that it was given, and the folders that have none. */
   public List<String> tried() {
     return tried;
   }
