@@ -28,6 +28,8 @@ class DeviceMisuseTest {
 
   private final CudaContext context = CudaContext.open(0);
   private final Stream stream = context.newStream();
+  private final DeviceBlock block = context.allocate(64); // held: a forgotten block is freed
+  private final DevicePtr memory = block.pointer();
 
   @AfterEach
   void close() {
@@ -45,7 +47,6 @@ class DeviceMisuseTest {
 
   @Test
   void closedThingsAreRefused() {
-    DeviceBlock block = context.allocate(64);
     block.close();
     block.close();
     assertThrows(IllegalStateException.class, block::pointer);
@@ -58,8 +59,7 @@ class DeviceMisuseTest {
 
   @Test
   void closedPinnedMemoryCannotBeTouched() {
-    PinnedBlock block = context.allocatePinned(64);
-    MemorySegment segment = block.segment();
+    MemorySegment segment = context.allocatePinned(64).segment();
     context.close();
     assertThrows(IllegalStateException.class, () -> segment.get(ValueLayout.JAVA_INT, 0));
   }
@@ -76,7 +76,6 @@ class DeviceMisuseTest {
 
   @Test
   void copiesOfOtherSizesAndOfTheHeapAreRefused() {
-    DevicePtr memory = context.allocate(64).pointer();
     try (Arena arena = Arena.ofConfined()) {
       var refused = assertThrows(IllegalArgumentException.class, () -> stream.upload(memory, arena.allocate(60)));
       assertEquals("upload: 60 bytes into 64; expected the same number", refused.getMessage());
@@ -97,7 +96,6 @@ class DeviceMisuseTest {
   @Test
   void argumentsOfOtherSizesAreRefusedBeforeTheLaunch() {
     Kernel set = module().kernel("set");
-    DevicePtr memory = context.allocate(64).pointer();
     var size = assertThrows(IllegalArgumentException.class, () -> set.with().pointer(memory).int64(7));
     assertEquals("kernel set: argument 1 came as 8 bytes, and 4 are declared", size.getMessage());
     var few = assertThrows(IllegalArgumentException.class, () -> set.with().pointer(memory).over(stream, 1, 1));
@@ -110,9 +108,8 @@ class DeviceMisuseTest {
     Kernel setPair = module().kernel("set_pair");
     try (Arena arena = Arena.ofConfined(); PinnedBlock host = context.allocatePinned(8)) {
       MemorySegment pair = arena.allocateFrom(ValueLayout.JAVA_INT, 3, 4);
-      DevicePtr memory = context.allocate(8).pointer();
       setPair.with().pointer(memory).structure(pair).over(stream, 1, 1);
-      stream.download(host.segment(), memory);
+      stream.download(host.segment(), memory.slice(0, 8));
       stream.synchronize();
       assertEquals(3, host.segment().getAtIndex(ValueLayout.JAVA_INT, 0));
       assertEquals(4, host.segment().getAtIndex(ValueLayout.JAVA_INT, 1));
@@ -132,7 +129,6 @@ class DeviceMisuseTest {
 
   @Test
   void failureWhileCapturingIsRethrownAndTheStreamGoesOn() {
-    DevicePtr memory = context.allocate(64).pointer();
     var failure = new IllegalArgumentException("mine");
     assertSame(failure, assertThrows(IllegalArgumentException.class, () -> stream.capture(() -> {
       stream.fill(memory, 1);

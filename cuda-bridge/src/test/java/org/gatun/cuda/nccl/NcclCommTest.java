@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import org.gatun.cuda.CudaContext;
 import org.gatun.cuda.CudaException;
+import org.gatun.cuda.DeviceBlock;
 import org.gatun.cuda.DevicePtr;
 import org.gatun.cuda.Stream;
 import org.gatun.cuda.testing.EmulatorTest;
@@ -42,8 +43,9 @@ class NcclCommTest {
   void refusesMessagesThatDoNotFitAndRanksThatAreNone() {
     try (CudaContext context = CudaContext.open(0);
         Stream stream = context.newStream();
+        DeviceBlock block = context.allocate(64);
         NcclComm alone = NcclComm.join(context, 1, 0, "127.0.0.1", 29_523)) {
-      DevicePtr memory = context.allocate(64).pointer();
+      DevicePtr memory = block.pointer();
       assertThrows(IllegalArgumentException.class,
           () -> alone.allReduce(stream, memory, memory, 17, NcclType.FLOAT32, NcclOp.SUM));
       assertThrows(IllegalArgumentException.class,
@@ -57,8 +59,9 @@ class NcclCommTest {
   void anyThreadMayGiveUp() throws InterruptedException {
     try (CudaContext context = CudaContext.open(0);
         Stream stream = context.newStream();
+        DeviceBlock block = context.allocate(64);
         NcclComm alone = NcclComm.join(context, 1, 0, "127.0.0.1", 29_524)) {
-      DevicePtr memory = context.allocate(64).pointer();
+      DevicePtr memory = block.pointer();
       Thread watcher = Thread.ofPlatform().start(alone::abort);
       watcher.join();
       var refused = assertThrows(IllegalStateException.class,
