@@ -46,13 +46,13 @@ public final class CpuDevice implements Device {
    * @throws IllegalArgumentException if there is no such library
    */
   public CpuDevice(int threads, String blas) {
-    SystemBlas library = blas == null ? null : SystemBlas.open(blas, threads);
+    SystemBlas library = blas == null ? null : SystemBlas.open(blas);
     workers = new Workers(threads);
     scratch = new float[threads][0][];
     var reduction = new CpuReduction(this);
     kernels =
         new Families(
-            new CpuLinear(new Gemm(workers), library, reduction),
+            new CpuLinear(new Gemm(workers, library), reduction),
             new CpuPointwise(this),
             reduction,
             new CpuNorm(this),

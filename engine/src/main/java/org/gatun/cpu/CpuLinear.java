@@ -8,36 +8,30 @@ import org.gatun.tensor.Kernels.Sink;
 import org.gatun.tensor.Memory;
 import org.gatun.tensor.Tensor;
 
-/**
- * Matrix products of tensors: each is one call on the right views of {@link Gemm}, or of a system's
- * BLAS where the user asked for one and it takes the operands.
- */
+/** Matrix products of tensors: each is one call of {@link Gemm} on the right views. */
 final class CpuLinear implements Kernels.Linear {
   private final Gemm gemm;
-  private final SystemBlas blas;
   private final Reduction reduction;
 
-  /** {@code blas} is null for our own products alone. */
-  CpuLinear(Gemm gemm, SystemBlas blas, Reduction reduction) {
+  CpuLinear(Gemm gemm, Reduction reduction) {
     this.gemm = gemm;
-    this.blas = blas;
     this.reduction = reduction;
   }
 
   @Override
   public void forward(Tensor y, Tensor x, Tensor weight, Epilogue epilogue) {
-    multiply(rows(y), rows(x), rows(weight).transposed(), 1, false, finish(epilogue));
+    gemm.multiply(rows(y), rows(x), rows(weight).transposed(), 1, false, finish(epilogue));
   }
 
   @Override
   public void backwardInput(Sink dx, Tensor dy, Tensor weight, Epilogue epilogue) {
-    multiply(rows(dx.into()), rows(dy), rows(weight), 1, dx.add(), finish(epilogue));
+    gemm.multiply(rows(dx.into()), rows(dy), rows(weight), 1, dx.add(), finish(epilogue));
   }
 
   @Override
   public void backwardWeight(Sink dweight, Sink dbias, Tensor dy, Tensor x) {
     if (dweight != null) {
-      multiply(rows(dweight.into()), rows(dy).transposed(), rows(x), 1, dweight.add(), Finish.NONE);
+      gemm.multiply(rows(dweight.into()), rows(dy).transposed(), rows(x), 1, dweight.add(), Finish.NONE);
     }
     if (dbias != null) {
       int[] outer = new int[dy.shape().rank() - 1];
@@ -49,18 +43,7 @@ final class CpuLinear implements Kernels.Linear {
   @Override
   public void matmul(Sink y, Tensor a, Tensor b) {
     int batch = y.into().shape().dim(0);
-    multiply(batched(y.into()), batched(a), batched(b), batch, y.add(), Finish.NONE);
-  }
-
-  private void multiply(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
-    if (blas == null || !SystemBlas.takes(c, a, b)) {
-      gemm.multiply(c, a, b, batch, add, finish);
-      return;
-    }
-    for (int i = 0; i < batch; i++) {
-      blas.multiply(c.item(i), a.item(i), b.item(i), add);
-    }
-    gemm.finish(c, batch, finish);
+    gemm.multiply(batched(y.into()), batched(a), batched(b), batch, y.add(), Finish.NONE);
   }
 
   private static Finish finish(Epilogue epilogue) {

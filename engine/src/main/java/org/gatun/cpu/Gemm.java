@@ -29,8 +29,11 @@ import org.gatun.tensor.Kernels.Gelu;
  * <p>One instance serves one thread at a time, like the {@link Workers} it uses.
  */
 final class Gemm {
-  /** Elements finished by one task, some 20 µs. */
-  private static final int FINISH_ELEMENTS = 16 * 1024;
+  /** Shares of a product of a system's BLAS for each worker: more wait less for each other, and pack a factor more often. */
+  private static final int BLAS_SHARES = 2;
+
+  /** Rows or columns that those shares are multiples of, so that a library's tiles and the lines of C are whole. */
+  private static final int BLAS_UNIT = 16;
 
   /** Up to so many rows of A, B is read in place instead of being packed. */
   private static final int MAX_DOT_ROWS = 3;
@@ -38,12 +41,19 @@ final class Gemm {
   private static final float[] ZEROS = new float[TILE_COLUMNS];
 
   private final Workers workers;
+  private final SystemBlas blas;
   private final Scratch[] scratches;
   private float[] packedA = {};
   private MemorySegment sums = MemorySegment.NULL;
 
   Gemm(Workers workers) {
+    this(workers, null);
+  }
+
+  /** With products by a system's BLAS where it takes the operands; null for none. */
+  Gemm(Workers workers, SystemBlas blas) {
     this.workers = workers;
+    this.blas = blas;
     scratches = new Scratch[workers.threads()];
     Arrays.setAll(scratches, _ -> new Scratch());
   }
@@ -69,6 +79,10 @@ final class Gemm {
     if (c.rows() == 0 || c.columns() == 0) {
       return;
     }
+    if (blas != null && SystemBlas.takes(c, a, b)) {
+      share(c, a, b, batch, add, finish);
+      return;
+    }
     long work = (long) c.rows() * c.columns() * a.columns();
     if (batch > 1 && work < 16L * TASK_WORK) {
       int items = Math.clamp(TASK_WORK / (work + 1), 1, batch);
@@ -86,27 +100,48 @@ final class Gemm {
     }
   }
 
-  /** c[i] = finish(c[i]) for products that another library has made. */
-  void finish(Matrix c, int batch, Finish finish) {
-    if (finish instanceof Finish.None) {
-      return;
-    }
-    int rows = Math.clamp(FINISH_ELEMENTS / Math.max(1, c.columns()), 1, Math.max(1, c.rows()));
-    int cuts = Math.ceilDiv(c.rows(), rows);
+  /**
+   * Each worker has the system's BLAS compute parts of rows or of columns, and finishes them. The library is
+   * not left to use threads of its own: they would wait for work in a loop, on the cores where ours do the
+   * rest of a step.
+   */
+  private void share(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
+    boolean byRows = c.rows() > c.columns();
+    int length = byRows ? c.rows() : c.columns();
+    int share = Math.ceilDiv(length, BLAS_SHARES * workers.threads() * BLAS_UNIT) * BLAS_UNIT;
+    int shares = Math.ceilDiv(length, share);
     workers.run(
-        batch * cuts,
+        batch * shares,
         (task, worker) -> {
-          Scratch scratch = scratches[worker];
-          GemmProduct product = product(c, c, c, task / cuts, false, finish);
-          scratch.strip = grown(scratch.strip, c.columns());
-          int end = Math.min(c.rows(), (task % cuts + 1) * rows);
-          for (int row = task % cuts * rows; row < end; row++) {
-            Matrix to = product.c();
-            Lanes.load(scratch.strip, 0, to.bytes(), to.dtype(), to.at(row, 0), c.columns());
-            finish(product, scratch, 0, row, 0, c.columns());
-            Lanes.store(to.bytes(), to.dtype(), to.at(row, 0), scratch.strip, 0, c.columns());
+          GemmProduct product = product(c, a, b, task / shares, add, finish);
+          int from = task % shares * share;
+          int n = Math.min(length - from, share);
+          if (byRows) {
+            blasPart(product, from, n, 0, c.columns(), scratches[worker]);
+          } else {
+            blasPart(product, 0, c.rows(), from, n, scratches[worker]);
           }
         });
+  }
+
+  private void blasPart(GemmProduct product, int row, int rows, int column, int columns, Scratch scratch) {
+    Matrix c = product.c();
+    Matrix a = product.a();
+    Matrix b = product.b();
+    blas.multiply(
+        c.part(row, column, rows, columns),
+        a.part(row, 0, rows, a.columns()),
+        b.part(0, column, b.rows(), columns),
+        product.add());
+    if (product.finish() instanceof Finish.None) {
+      return;
+    }
+    float[] strip = scratch.strip = grown(scratch.strip, columns);
+    for (int i = row; i < row + rows; i++) {
+      Lanes.load(strip, 0, c.bytes(), c.dtype(), c.at(i, column), columns);
+      finish(product, scratch, 0, i, column, columns);
+      Lanes.store(c.bytes(), c.dtype(), c.at(i, column), strip, 0, columns);
+    }
   }
 
   private static GemmProduct product(Matrix c, Matrix a, Matrix b, int i, boolean add, Finish finish) {

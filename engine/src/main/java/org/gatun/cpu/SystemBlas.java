@@ -34,9 +34,9 @@ final class SystemBlas {
 
   private final MethodHandle sgemm;
   private final MethodHandle setThreads;
-  private final int threads;
 
-  private SystemBlas(SymbolLookup library, String name, int threads) {
+  /** Binds the functions of {@code library}, which messages call {@code name}. */
+  SystemBlas(SymbolLookup library, String name) {
     Linker linker = Linker.nativeLinker();
     MemorySegment function =
         library
@@ -57,30 +57,29 @@ final class SystemBlas {
             .findFirst()
             .map(symbol -> linker.downcallHandle(symbol, FunctionDescriptor.ofVoid(JAVA_INT)))
             .orElse(null);
-    this.threads = threads;
   }
 
   /**
    * Binds a library for the rest of the process.
    *
    * @param name {@code mkl}, {@code accelerate}, or the path of a library with the CBLAS interface
-   * @param threads how many threads a product may use, where the library lets one say so
    * @throws UnsupportedOperationException if {@code mkl} or {@code accelerate} is not installed
    * @throws IllegalArgumentException if there is no such library, or it has no {@code cblas_sgemm}
    */
-  static SystemBlas open(String name, int threads) {
+  static SystemBlas open(String name) {
     SymbolLookup library =
         switch (name) {
           case "mkl" -> mkl();
           case "accelerate" -> accelerate();
           default -> atPath(name);
         };
-    return new SystemBlas(library, name, threads);
+    return new SystemBlas(library, name);
   }
 
-  /** Whether {@link #multiply} takes these: F32, with strides that BLAS can express. */
+  /** Whether {@link #multiply} takes these: F32, with something to sum, and with strides that BLAS can express. */
   static boolean takes(Matrix c, Matrix a, Matrix b) {
-    return c.columnStride() == 1 && fits(c) && (fits(a) || fits(a.transposed())) && (fits(b) || fits(b.transposed()));
+    return a.columns() > 0 && c.columnStride() == 1 && fits(c) && (fits(a) || fits(a.transposed()))
+        && (fits(b) || fits(b.transposed()));
   }
 
   private static boolean fits(Matrix x) {
@@ -90,7 +89,7 @@ final class SystemBlas {
         && x.rowStride() <= Integer.MAX_VALUE;
   }
 
-  /** c = a·b, or c += a·b. */
+  /** c = a·b, or c += a·b, by the calling thread alone where the library lets one say so. */
   void multiply(Matrix c, Matrix a, Matrix b, boolean add) {
     boolean plainA = fits(a);
     boolean plainB = fits(b);
@@ -98,7 +97,7 @@ final class SystemBlas {
     int strideB = (int) (plainB ? b.rowStride() : b.columnStride());
     try {
       if (setThreads != null) {
-        setThreads.invokeExact(threads);
+        setThreads.invokeExact(1);
       }
       sgemm.invokeExact(
           ROW_MAJOR, plainA ? AS_IS : TRANSPOSED, plainB ? AS_IS : TRANSPOSED,

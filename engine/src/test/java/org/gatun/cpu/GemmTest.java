@@ -127,29 +127,6 @@ class GemmTest {
     c.check(2);
   }
 
-  /** As after a product of a system's BLAS, in tasks of several rows, one of them short. */
-  @Test
-  void finishingAfterwardsGivesTheBitsOfAFinishOnTheWay() {
-    int m = 70;
-    int n = 700;
-    Matrix bias = random(1, 1, n, DType.F32);
-    Matrix pre = random(1, m, n, DType.F32);
-    for (Finish finish : new Finish[]{new Finish.Bias(bias), new Finish.GeluGradient(pre, Gelu.TANH),
-      new Finish.GeluGradient(pre, Gelu.ERF)}) {
-      var c = new Case(m, n, 9, 1, Form.NT, DType.F32, false);
-      float[] plain = c.run(2);
-      c.finish = finish;
-      float[] onTheWay = c.run(2);
-      for (int i = 0; i < plain.length; i++) {
-        set(c.c, i, plain[i]);
-      }
-      try (var workers = new Workers(2)) {
-        new Gemm(workers).finish(c.c, 1, finish);
-      }
-      assertArrayEquals(onTheWay, c.values(), c.toString());
-    }
-  }
-
   @ParameterizedTest
   @EnumSource(Form.class)
   void bitsDoNotDependOnTheNumberOfThreads(Form form) {
