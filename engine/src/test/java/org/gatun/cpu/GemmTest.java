@@ -49,6 +49,7 @@ class GemmTest {
     around.add(new int[]{5, 17, 3_200}); // three blocks of k
     around.add(new int[]{130, 40, 1_500}); // so deep that the second-level cache holds few rows at a time
     around.add(new int[]{1_600, 20, 70}); // packing tasks of more rows, the last one short
+    around.add(new int[]{1_400, 20, 1_500}); // two blocks of rows
     around.add(new int[]{250, 700, 200}); // many chunks and cuts
     around.add(new int[]{3, 50, 769});
     return around.build();
