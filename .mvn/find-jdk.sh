@@ -58,10 +58,10 @@ find_jdk() {
 any system: https://adoptium.net) or point GATUN_JAVA_HOME at it."
 }
 
-# package_jars MODULE: builds a module and those it needs with the JDK found. Maven speaks only if it fails.
+# package_jars MODULE: builds a module and those it needs with the JDK found, and no tests. Maven speaks only if it fails.
 package_jars() {
   command -v mvn >/dev/null || fail "the jars must be built and there is no mvn; install Apache Maven 3.6.3 or newer."
-  local options=(-B -ntp -q -DskipTests -pl "$1" -am) log
+  local options=(-B -ntp -q -Dmaven.test.skip=true -pl "$1" -am) log
   [ "$version" -ge 25 ] || options+=(-P javac-before-25)
   # The toolchains plugin looks at all variables called JAVA_*_HOME.
   log="$(JAVA_GATUN_HOME="$jdk" mvn "${options[@]}" package 2>&1 </dev/null)" || {
