@@ -38,7 +38,7 @@ public final class CpuDevice implements Device {
 
   /**
    * As {@link #CpuDevice(int)}, with products of F32 matrices by a library of the system: the same
-   * results within rounding.
+   * results within rounding, which may depend on the number of threads.
    *
    * @param blas {@code mkl}, {@code accelerate}, or the path of a library with the CBLAS interface;
    *     null for our own products

@@ -80,7 +80,7 @@ final class Gemm {
       return;
     }
     if (blas != null && SystemBlas.takes(c, a, b)) {
-      share(c, a, b, batch, add, finish);
+      multiplyByBlas(c, a, b, batch, add, finish);
       return;
     }
     long work = (long) c.rows() * c.columns() * a.columns();
@@ -105,7 +105,7 @@ final class Gemm {
    * not left to use threads of its own: they would wait for work in a loop, on the cores where ours do the
    * rest of a step.
    */
-  private void share(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
+  private void multiplyByBlas(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
     boolean byRows = c.rows() > c.columns();
     int length = byRows ? c.rows() : c.columns();
     int share = Math.ceilDiv(length, BLAS_SHARES * workers.threads() * BLAS_UNIT) * BLAS_UNIT;
@@ -117,14 +117,14 @@ final class Gemm {
           int from = task % shares * share;
           int n = Math.min(length - from, share);
           if (byRows) {
-            blasPart(product, from, n, 0, c.columns(), scratches[worker]);
+            multiplyPartByBlas(product, from, n, 0, c.columns(), scratches[worker]);
           } else {
-            blasPart(product, 0, c.rows(), from, n, scratches[worker]);
+            multiplyPartByBlas(product, 0, c.rows(), from, n, scratches[worker]);
           }
         });
   }
 
-  private void blasPart(GemmProduct product, int row, int rows, int column, int columns, Scratch scratch) {
+  private void multiplyPartByBlas(GemmProduct product, int row, int rows, int column, int columns, Scratch scratch) {
     Matrix c = product.c();
     Matrix a = product.a();
     Matrix b = product.b();

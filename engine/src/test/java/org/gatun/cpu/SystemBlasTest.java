@@ -20,6 +20,7 @@ import java.util.HashMap;
 import java.util.Optional;
 import java.util.Random;
 import org.gatun.tensor.DType;
+import org.gatun.tensor.Kernels.Gelu;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -74,29 +75,48 @@ class SystemBlasTest {
         var shared = new Gemm(workers, blas);
         for (int[] size : new int[][]{{9, 17, 33}, {100, 17, 9}, {1, 3, 1}, {70, 0, 70}, {0, 4, 5}}) {
           for (int form = 0; form < 4; form++) {
-            agree(own, shared, size[0], size[1], size[2], form);
+            for (Finish finish : finishes(size[0], size[2])) {
+              agree(own, shared, size[0], size[1], size[2], form, true, finish);
+              agree(own, shared, size[0], size[1], size[2], form, false, finish);
+            }
           }
         }
       }
     }
   }
 
-  /** Two items each, in parts of rows or of columns, with a bias that belongs to the right ones. */
-  private static void agree(Gemm own, Gemm shared, int m, int k, int n, int form) {
+  private static Finish[] finishes(int m, int n) {
+    Matrix bias = matrix(1, n);
+    return new Finish[]{Finish.NONE, new Finish.Bias(bias), new Finish.BiasGelu(bias, batch(m, n), Gelu.TANH),
+      new Finish.GeluGradient(batch(m, n), Gelu.ERF)};
+  }
+
+  /** Two items each, in parts of rows or of columns, which must be finished with what belongs to them. */
+  private static void agree(
+      Gemm own, Gemm shared, int m, int k, int n, int form, boolean add, Finish finish) {
     Matrix a = (form & 1) == 0 ? batch(m, k) : batch(k, m).transposed();
     Matrix b = (form & 2) == 0 ? batch(k, n) : batch(n, k).transposed();
     Matrix ours = batch(m, n);
     Matrix theirs =
         new Matrix(copy(ours.bytes()), DType.F32, 0, m, n, ours.rowStride(), 1, ours.batchStride());
-    var bias = new Finish.Bias(matrix(1, n));
-    own.multiply(ours, a, b, 2, true, bias);
-    shared.multiply(theirs, a, b, 2, true, bias);
-    for (int i = 0; i < 2 * m * n; i++) {
-      float expected = ours.bytes().getAtIndex(JAVA_FLOAT, i);
-      // k + 2 roundings of partial sums no larger than k + 2, on either side
-      float error = 2f * (k + 2) * (k + 2) * 0x1p-24f;
-      assertEquals(
-          expected, theirs.bytes().getAtIndex(JAVA_FLOAT, i), error, m + " x " + k + " x " + n + " at " + i);
+    own.multiply(ours, a, b, 2, add, finish);
+    // What a GELU keeps for its gradient; other finishes keep nothing.
+    MemorySegment kept = finish instanceof Finish.BiasGelu gelu ? gelu.preActivation().bytes() : MemorySegment.NULL;
+    MemorySegment keptOfOurs = copy(kept);
+    kept.fill((byte) 0);
+    shared.multiply(theirs, a, b, 2, add, finish);
+    // k + 2 roundings of partial sums no larger than k + 2, on either side. A GELU's slope is below 1.13, and so is
+    // the factor of its gradient: a fifth more, for the roundings of the same code on either side too.
+    float error = 2.4f * (k + 2) * (k + 2) * 0x1p-24f;
+    String what = m + " x " + k + " x " + n + ", add " + add + ", " + finish;
+    assertNear(ours.bytes(), theirs.bytes(), error, what);
+    assertNear(keptOfOurs, kept, error, "kept, " + what);
+  }
+
+  private static void assertNear(MemorySegment expected, MemorySegment actual, float error, String what) {
+    assertEquals(expected.byteSize(), actual.byteSize(), what);
+    for (long i = 0; i < expected.byteSize() / Float.BYTES; i++) {
+      assertEquals(expected.getAtIndex(JAVA_FLOAT, i), actual.getAtIndex(JAVA_FLOAT, i), error, what + " at " + i);
     }
   }
 
