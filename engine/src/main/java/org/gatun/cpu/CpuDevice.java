@@ -16,11 +16,16 @@ import org.gatun.tensor.Tensor;
 
 /**
  * The processor Java runs on: tensors off the heap, kernels in the Vector API, a team of threads.
+ *
+ * <p>On Linux x86-64 with AVX2 or AVX-512, products of matrices run in machine code that is written at the
+ * first use, if Java was started with {@code --enable-native-access=org.gatun.engine}; see {@link #products}.
+ * {@code -Dorg.gatun.machineCode=false} leaves them to the Vector API there too.
  */
 public final class CpuDevice implements Device {
   private static final Path CPUS = Path.of("/sys/devices/system/cpu");
 
   private final Workers workers;
+  private final String blas;
   private final HostPool pool = new HostPool();
   private final float[][][] scratch;
   private final Kernels kernels;
@@ -47,6 +52,7 @@ public final class CpuDevice implements Device {
    */
   public CpuDevice(int threads, String blas) {
     SystemBlas library = blas == null ? null : SystemBlas.open(blas);
+    this.blas = blas;
     workers = new Workers(threads);
     scratch = new float[threads][0][];
     var reduction = new CpuReduction(this);
@@ -88,6 +94,17 @@ public final class CpuDevice implements Device {
   @Override
   public String name() {
     return "cpu (" + workers.threads() + " threads, " + Lanes.SPECIES.length() + " lanes)";
+  }
+
+  /** What multiplies matrices of F32, and if it is not the fastest of ours, why. */
+  public String products() {
+    if (blas != null) {
+      return "by the BLAS " + blas;
+    }
+    String obstacle = X86Kernels.obstacle();
+    return obstacle == null
+        ? "in machine code for " + (Lanes.SPECIES.length() == 16 ? "AVX-512" : "AVX2")
+        : "by the Vector API: " + obstacle;
   }
 
   @Override

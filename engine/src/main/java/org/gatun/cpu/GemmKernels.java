@@ -22,13 +22,9 @@ final class GemmKernels {
   /**
    * Rows of the large tile. The wider a tile, the fewer loads a multiplication; where two threads share
    * a core that counts more than the number of multiplications in flight. With 256 bits there are 16
-   * registers: 6 x 2 accumulators, two vectors of B and one number of A. Lanes of 512 bits come with 32:
-   * 6 x 4 accumulators, four vectors of B and one number of A.
+   * registers: 6 x 2 accumulators, two vectors of B and one number of A. Other lanes come with 32.
    */
-  static final int TILE_ROWS = LANES >= 8 ? 6 : 4;
-
-  /** Floats from one k to the next in a panel of A for large tiles; a power of two makes the loop short, see {@link #multiply6x4}. */
-  private static final int STEP = LANES >= 16 ? 8 : TILE_ROWS;
+  static final int TILE_ROWS = LANES == 8 ? 6 : 4;
 
   /** Rows of the small tile, which takes the rows that do not fill a large one. */
   static final int FEW_ROWS = 4;
@@ -38,13 +34,8 @@ final class GemmKernels {
 
   private GemmKernels() {}
 
-  /** Floats from one k to the next in a panel of so many rows of A. */
-  static int step(int rows) {
-    return rows == TILE_ROWS ? STEP : rows;
-  }
-
   /**
-   * Adds the product of the panels a [depth, step(rows)] and b [depth, TILE_COLUMNS] to rows that are
+   * Adds the product of the panels a [depth, rows] and b [depth, TILE_COLUMNS] to rows that are
    * {@code fromStride} apart, and writes them to rows of c, {@code stride} apart. Each element is one
    * chain of fused multiply-adds in the order of depth, whichever kernel runs.
    */
@@ -57,10 +48,8 @@ final class GemmKernels {
       } else {
         multiply4x2(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
       }
-    } else if (rows == FEW_ROWS) {
-      multiply4x4(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
     } else {
-      multiply6x4(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
+      multiply4x4(depth, a, aAt, b, bAt, from, fromAt, fromStride, c, cAt, stride);
     }
   }
 
@@ -178,111 +167,6 @@ final class GemmKernels {
     c31.intoArray(c, cAt + LANES);
     c32.intoArray(c, cAt + 2 * LANES);
     c33.intoArray(c, cAt + 3 * LANES);
-  }
-
-  /**
-   * The tile for 32 registers. The loop counts elements of A, a power of two for each k: so C2 finds the
-   * place in B with a shift and an addition. Were it to count k, with six elements of A for each, finding
-   * both places would take ten instructions beside the 34 that do the work.
-   */
-  private static void multiply6x4(
-      int depth, float[] a, int aAt, float[] b, int bAt, float[] from, int fromAt, int fromStride,
-      float[] c, int cAt, int stride) {
-    FloatVector c00 = FloatVector.fromArray(SPECIES, from, fromAt);
-    FloatVector c01 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
-    FloatVector c02 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
-    FloatVector c03 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
-    fromAt += fromStride;
-    FloatVector c10 = FloatVector.fromArray(SPECIES, from, fromAt);
-    FloatVector c11 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
-    FloatVector c12 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
-    FloatVector c13 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
-    fromAt += fromStride;
-    FloatVector c20 = FloatVector.fromArray(SPECIES, from, fromAt);
-    FloatVector c21 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
-    FloatVector c22 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
-    FloatVector c23 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
-    fromAt += fromStride;
-    FloatVector c30 = FloatVector.fromArray(SPECIES, from, fromAt);
-    FloatVector c31 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
-    FloatVector c32 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
-    FloatVector c33 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
-    fromAt += fromStride;
-    FloatVector c40 = FloatVector.fromArray(SPECIES, from, fromAt);
-    FloatVector c41 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
-    FloatVector c42 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
-    FloatVector c43 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
-    fromAt += fromStride;
-    FloatVector c50 = FloatVector.fromArray(SPECIES, from, fromAt);
-    FloatVector c51 = FloatVector.fromArray(SPECIES, from, fromAt + LANES);
-    FloatVector c52 = FloatVector.fromArray(SPECIES, from, fromAt + 2 * LANES);
-    FloatVector c53 = FloatVector.fromArray(SPECIES, from, fromAt + 3 * LANES);
-    for (int end = aAt + STEP * depth; aAt < end; aAt += STEP) {
-      FloatVector b0 = FloatVector.fromArray(SPECIES, b, bAt);
-      FloatVector b1 = FloatVector.fromArray(SPECIES, b, bAt + LANES);
-      FloatVector b2 = FloatVector.fromArray(SPECIES, b, bAt + 2 * LANES);
-      FloatVector b3 = FloatVector.fromArray(SPECIES, b, bAt + 3 * LANES);
-      FloatVector a0 = FloatVector.broadcast(SPECIES, a[aAt]);
-      c00 = b0.fma(a0, c00);
-      c01 = b1.fma(a0, c01);
-      c02 = b2.fma(a0, c02);
-      c03 = b3.fma(a0, c03);
-      FloatVector a1 = FloatVector.broadcast(SPECIES, a[aAt + 1]);
-      c10 = b0.fma(a1, c10);
-      c11 = b1.fma(a1, c11);
-      c12 = b2.fma(a1, c12);
-      c13 = b3.fma(a1, c13);
-      FloatVector a2 = FloatVector.broadcast(SPECIES, a[aAt + 2]);
-      c20 = b0.fma(a2, c20);
-      c21 = b1.fma(a2, c21);
-      c22 = b2.fma(a2, c22);
-      c23 = b3.fma(a2, c23);
-      FloatVector a3 = FloatVector.broadcast(SPECIES, a[aAt + 3]);
-      c30 = b0.fma(a3, c30);
-      c31 = b1.fma(a3, c31);
-      c32 = b2.fma(a3, c32);
-      c33 = b3.fma(a3, c33);
-      FloatVector a4 = FloatVector.broadcast(SPECIES, a[aAt + 4]);
-      c40 = b0.fma(a4, c40);
-      c41 = b1.fma(a4, c41);
-      c42 = b2.fma(a4, c42);
-      c43 = b3.fma(a4, c43);
-      FloatVector a5 = FloatVector.broadcast(SPECIES, a[aAt + 5]);
-      c50 = b0.fma(a5, c50);
-      c51 = b1.fma(a5, c51);
-      c52 = b2.fma(a5, c52);
-      c53 = b3.fma(a5, c53);
-      bAt += 4 * LANES;
-    }
-    c00.intoArray(c, cAt);
-    c01.intoArray(c, cAt + LANES);
-    c02.intoArray(c, cAt + 2 * LANES);
-    c03.intoArray(c, cAt + 3 * LANES);
-    cAt += stride;
-    c10.intoArray(c, cAt);
-    c11.intoArray(c, cAt + LANES);
-    c12.intoArray(c, cAt + 2 * LANES);
-    c13.intoArray(c, cAt + 3 * LANES);
-    cAt += stride;
-    c20.intoArray(c, cAt);
-    c21.intoArray(c, cAt + LANES);
-    c22.intoArray(c, cAt + 2 * LANES);
-    c23.intoArray(c, cAt + 3 * LANES);
-    cAt += stride;
-    c30.intoArray(c, cAt);
-    c31.intoArray(c, cAt + LANES);
-    c32.intoArray(c, cAt + 2 * LANES);
-    c33.intoArray(c, cAt + 3 * LANES);
-    cAt += stride;
-    c40.intoArray(c, cAt);
-    c41.intoArray(c, cAt + LANES);
-    c42.intoArray(c, cAt + 2 * LANES);
-    c43.intoArray(c, cAt + 3 * LANES);
-    cAt += stride;
-    c50.intoArray(c, cAt);
-    c51.intoArray(c, cAt + LANES);
-    c52.intoArray(c, cAt + 2 * LANES);
-    c53.intoArray(c, cAt + 3 * LANES);
   }
 
   /**

@@ -2,12 +2,12 @@ package org.gatun.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
-import static org.gatun.cpu.GemmKernels.TILE_ROWS;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
+import org.gatun.cpu.X86Kernels.Rows;
 
 /**
  * Brings matrices into the order in which {@link GemmKernels} reads them: panels of as many rows as a
@@ -27,68 +27,94 @@ final class GemmPanels {
   /** Columns of which all rows are packed before the next ones: lines of the source serve several panels. */
   private static final int COLUMN_STRIP = 64;
 
-  /** Floats from one index to the next in panels of A for large tiles. */
-  private static final int STEP = GemmKernels.step(TILE_ROWS);
+  /** Rows of panels of A for large tiles. */
+  private static final int LARGE = X86Kernels.TILE_ROWS;
 
-  /** For rows of narrow panels: no longer than a step where that is a power of two. */
-  private static final VectorSpecies<Float> NARROW = LANES >= 8 ? FloatVector.SPECIES_256 : FloatVector.SPECIES_128;
+  /** For copying so many. */
+  private static final VectorSpecies<Float> NARROW = FloatVector.SPECIES_256;
 
   private GemmPanels() {}
 
   /**
-   * Packs F32 x into panels [columns of x, step] of {@code width} rows each, the last one filled up with
-   * zeros. Whatever is between the last row of a panel and the step stays undefined.
+   * Packs F32 x into panels [columns of x, width] of {@code width} rows each, the last one filled up with
+   * zeros.
+   *
+   * @param code for transpositions; null for none
    */
-  static void pack(Matrix x, int width, int step, float[] packed, int at) {
+  static void pack(X86Kernels code, Matrix x, int width, float[] packed, int at) {
     if (x.columnStride() == 1) {
       for (int row = 0; row < x.rows(); row += width) {
-        packRows(x, row, width, step, packed, at + row / width * step * x.columns());
+        int to = at + row * x.columns();
+        boolean whole = width == TILE_COLUMNS && row + width <= x.rows();
+        int done = whole && code != null ? transpose(code, x, row, packed, to) : 0;
+        packRows(x, row, width, done, packed, to);
       }
     } else {
-      packColumns(x, width, step, packed, at);
+      int done = width == TILE_COLUMNS && code != null ? copy(code, x, packed, at) : 0;
+      packColumns(x.part(done, 0, x.rows() - done, x.columns()), width, packed, at + done * x.columns());
     }
   }
 
-  /** One panel from rows whose elements are neighbours: a transposition. */
-  private static void packRows(Matrix x, int row, int width, int step, float[] panel, int at) {
+  /** All whole panels of TILE_COLUMNS rows that are neighbours of each other; returns how many rows that are. */
+  private static int copy(X86Kernels code, Matrix x, float[] packed, int at) {
+    int whole = x.columns() > 0 ? x.rows() / TILE_COLUMNS * TILE_COLUMNS : 0;
+    for (int row = 0; row < whole; row += TILE_COLUMNS) {
+      var columns = new Rows(x.bytes(), x.at(row, 0) * Float.BYTES, x.columnStride() * Float.BYTES);
+      code.copy(columns, x.columns(), packed, at + row * x.columns());
+    }
+    return whole;
+  }
+
+  /** As many elements of TILE_COLUMNS rows as fill whole vectors; returns how many. */
+  private static int transpose(X86Kernels code, Matrix x, int row, float[] panel, int at) {
+    int blocks = x.columns() / LANES;
+    for (int j = 0; j < TILE_COLUMNS && blocks > 0; j += LANES) {
+      var rows = new Rows(x.bytes(), x.at(row + j, 0) * Float.BYTES, x.rowStride() * Float.BYTES);
+      code.transpose(rows, blocks, panel, at + j);
+    }
+    return blocks * LANES;
+  }
+
+  /** One panel from rows whose elements are neighbours, from column {@code first} on: a transposition. */
+  private static void packRows(Matrix x, int row, int width, int first, float[] panel, int at) {
     long rowBytes = x.rowStride() * Float.BYTES;
-    for (int k = 0; k < x.columns(); k += STRIP) {
+    for (int k = first; k < x.columns(); k += STRIP) {
       int n = Math.min(STRIP, x.columns() - k);
       for (int quad = 0; quad < quads(width); quad++) {
         int j = quadRow(quad, width);
-        int to = at + k * step + j;
+        int to = at + k * width + j;
         if (row + j + 4 <= x.rows()) {
           long place = x.at(row + j, k) * Float.BYTES;
-          interleave(x.bytes(), place, rowBytes, n, panel, to, step);
+          interleave(x.bytes(), place, rowBytes, n, panel, to, width);
         } else {
-          packSingly(x, row + j, k, n, panel, to, step);
+          packSingly(x, row + j, k, n, panel, to, width);
         }
       }
     }
   }
 
   /** All panels from rows that are neighbours of each other; the last panels by four rows at a time. */
-  private static void packColumns(Matrix x, int width, int step, float[] packed, int at) {
+  private static void packColumns(Matrix x, int width, float[] packed, int at) {
     for (int k = 0; k < x.columns(); k += COLUMN_STRIP) {
-      packColumns(x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, step, packed, at);
+      packColumns(x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, packed, at);
     }
   }
 
   /** The n columns from {@code k} on; panels of four rows by fours from the beginning. */
-  private static void packColumns(Matrix x, int k, int n, int width, int step, float[] packed, int at) {
+  private static void packColumns(Matrix x, int k, int n, int width, float[] packed, int at) {
     int depth = x.columns();
     int row = 0;
     for (; width > 4 && row + Math.max(width, NARROW.length()) <= x.rows(); row += width) {
-      copyColumns(x, row, width, k, n, packed, at + row / width * step * depth + k * step);
+      copyColumns(x, row, width, k, n, packed, at + row * depth + k * width);
     }
     int quads = Math.ceilDiv(x.rows(), width) * quads(width);
     for (int quad = row / width * quads(width); quad < quads; quad++) {
       int first = quadRow(quad, width);
-      int to = at + first / width * step * depth + first % width + k * step;
+      int to = at + first / width * width * depth + first % width + k * width;
       if (first + 4 <= x.rows()) {
-        copyQuads(x.bytes(), x.at(first, k) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to, step);
+        copyQuads(x.bytes(), x.at(first, k) * Float.BYTES, x.columnStride() * Float.BYTES, n, packed, to, width);
       } else {
-        packSingly(x, first, k, n, packed, to, step);
+        packSingly(x, first, k, n, packed, to, width);
       }
     }
   }
@@ -101,14 +127,12 @@ final class GemmPanels {
       copyFours(x.bytes(), place, stepBytes, n, packed, to);
     } else if (width == 2 * LANES) {
       copyPairs(x.bytes(), place, stepBytes, n, packed, to);
-    } else if (STEP >= NARROW.length()) {
-      copyNarrow(x.bytes(), place, stepBytes, n, packed, to);
     } else {
-      // What such a vector writes beyond a step is overwritten by the next one, and the last is written singly, for there a
+      // What such a vector writes beyond the panel's width is overwritten by the next one, and the last is written singly, for there a
       // neighbour may be at work.
       copyNarrow(x.bytes(), place, stepBytes, n - 1, packed, to);
       for (int j = 0; j < width; j++) {
-        packed[to + (n - 1) * STEP + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
+        packed[to + (n - 1) * LARGE + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
       }
     }
   }
@@ -127,7 +151,7 @@ final class GemmPanels {
     for (int i = 0; i < n; i++) {
       FloatVector.fromMemorySegment(NARROW, x, place, ORDER).intoArray(packed, to);
       place += stepBytes;
-      to += STEP;
+      to += LARGE;
     }
   }
 
@@ -182,7 +206,7 @@ final class GemmPanels {
   private static void interleave(MemorySegment x, long place, long rowBytes, int n, float[] panel, int to, int step) {
     if (step == TILE_COLUMNS) {
       interleaveWide(x, place, rowBytes, n, panel, to);
-    } else if (step == STEP) {
+    } else if (step == LARGE) {
       interleaveNarrow(x, place, rowBytes, n, panel, to);
     } else {
       interleave4(x, place, rowBytes, n, panel, to, step);
@@ -194,7 +218,7 @@ final class GemmPanels {
   }
 
   private static void interleaveNarrow(MemorySegment x, long place, long rowBytes, int n, float[] panel, int to) {
-    interleave4(x, place, rowBytes, n, panel, to, STEP);
+    interleave4(x, place, rowBytes, n, panel, to, LARGE);
   }
 
   /**

@@ -1,9 +1,6 @@
 package org.gatun.cpu;
 
-import static org.gatun.cpu.GemmKernels.FEW_ROWS;
 import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
-import static org.gatun.cpu.GemmKernels.TILE_ROWS;
-import static org.gatun.cpu.GemmKernels.step;
 
 import org.gatun.tensor.DType;
 
@@ -19,7 +16,7 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
    * Elements of k in one packed block: twice GPT-2's C = 768. Every further block reads and writes C once
    * more; of deeper panels too few would fit the second-level cache.
    */
-  private static final int MAX_DEPTH = 1536;
+  private static final int MAX_DEPTH = 1024;
 
   /**
    * Floats of packed B a worker keeps at hand: 192 KiB of a second-level cache of 512, at C = 768 four
@@ -27,19 +24,22 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
    */
   private static final int B_FLOATS = 48 * 1024;
 
-  /** Elements of A packed at a time, for the whole team: 8 MiB, and a third more where panels have gaps. */
+  /** Elements of A packed at a time, for the whole team: 8 MiB. */
   private static final int A_FLOATS = 2 * 1024 * 1024;
 
   /** Multiply-adds worth a task of their own, some 20 µs. */
   static final int TASK_WORK = 1 << 20;
 
-  /** Rows of A packed by one task or a multiple of it; itself a multiple of both tiles' rows. */
+  /** Rows between which a product may be cut: a multiple of every tile's. */
+  static final int ROW_UNIT = 12;
+
+  /** Rows of A packed by one task or a multiple of it. */
   private static final int PACKED_ROWS = 48;
 
-  /** Rows of A multiplied with a panel of B before the next one, if they are short: a multiple of both tiles' rows. */
+  /** Rows of A multiplied with a panel of B before the next one, if they are short. */
   static final int MAX_SWEEP = 96;
 
-  /** Elements of A in these rows: 288 or, with gaps, 384 KiB, which the second-level cache holds besides B. */
+  /** Elements of A in these rows: 288 KiB, which the second-level cache holds besides B. */
   private static final int SWEEP_FLOATS = 72 * 1024;
 
   /** Elements of k for which a panel of B takes 32 KiB, so that it stays in the first-level cache for a sweep. */
@@ -59,9 +59,9 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
     return Math.min(c.rows(), Math.max(1, A_FLOATS / Math.max(1, depth()) / PACKED_ROWS) * PACKED_ROWS);
   }
 
-  /** Floats of packed A for one k, gaps included: those beyond the last large tile fill small ones. */
+  /** Rows of packed A: the last panels are filled up. */
   int packedRows() {
-    return rows() / TILE_ROWS * step(TILE_ROWS) + 2 * FEW_ROWS;
+    return rows() + ROW_UNIT;
   }
 
   /** The k-th block of the rows from {@code row} on; {@code sums} holds what earlier blocks gave. */
@@ -95,16 +95,14 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
       return Math.clamp(rows / 16 / PACKED_ROWS * PACKED_ROWS, PACKED_ROWS, 4 * PACKED_ROWS);
     }
 
-    /** Where the panel that begins with a row is in packed A. */
-    int panel(int row) {
-      int large = Math.min(row, rows / TILE_ROWS * TILE_ROWS);
-      return (large / TILE_ROWS * step(TILE_ROWS) + row - large) * depth;
+    /** How many such tasks there are. */
+    int packings() {
+      return Math.ceilDiv(rows, packed());
     }
 
     /** Rows of A in one sweep over a chunk of B. */
     int sweep() {
-      int unit = TILE_ROWS * FEW_ROWS;
-      return Math.clamp(SWEEP_FLOATS / Math.max(1, depth) / unit * unit, unit, MAX_SWEEP);
+      return Math.clamp(SWEEP_FLOATS / Math.max(1, depth) / ROW_UNIT * ROW_UNIT, ROW_UNIT, MAX_SWEEP);
     }
 
     /** Whether a tile can go to C as soon as it is there: nothing is done to it but an addition. */
@@ -124,7 +122,7 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
     int cuts() {
       long work = (long) rows * chunk() * depth;
       long wanted = Math.max(1, 16 / chunks());
-      return (int) Math.clamp(work / TASK_WORK, 1, Math.min(wanted, Math.ceilDiv(rows, TILE_ROWS)));
+      return (int) Math.clamp(work / TASK_WORK, 1, Math.min(wanted, Math.ceilDiv(rows, ROW_UNIT)));
     }
   }
 

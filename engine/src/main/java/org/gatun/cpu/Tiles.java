@@ -5,6 +5,7 @@ import static org.gatun.cpu.Lanes.SPECIES;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import org.gatun.cpu.X86Kernels.Rows;
 
 /**
  * Products of tiles: pieces of matrices of up to {@link #SIDE} rows and columns that lie in {@code
@@ -26,6 +27,8 @@ final class Tiles {
   /** Elements of a tile. */
   static final int AREA = SIDE * SIDE;
 
+  private static final X86Kernels CODE = X86Kernels.orNull();
+
   private Tiles() {}
 
   /** How many tiles cover n columns (or rows). */
@@ -37,6 +40,10 @@ final class Tiles {
   static void addProduct(
       float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns,
       int depth) {
+    if (CODE != null) {
+      addByCode(true, c, cAt, a, aAt, b, bAt, rows, columns, depth);
+      return;
+    }
     for (int j = 0; j < columns; j += STRIP) {
       for (int i = 0; i < rows; i += 4) {
         addFourRows(c, cAt + i * SIDE + j, a, aAt + i * SIDE, b, bAt + j, depth);
@@ -48,9 +55,33 @@ final class Tiles {
   static void addTransposedProduct(
       float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns,
       int depth) {
+    if (CODE != null) {
+      addByCode(false, c, cAt, a, aAt, b, bAt, rows, columns, depth);
+      return;
+    }
     for (int j = 0; j < columns; j += STRIP) {
       for (int i = 0; i < rows; i += 4) {
         addFourColumns(c, cAt + i * SIDE + j, a, aAt + i, b, bAt + j, depth);
+      }
+    }
+  }
+
+  /** By machine code, which sums first and adds c to that. */
+  private static void addByCode(
+      boolean byRows, float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns, int depth) {
+    int large = rows / X86Kernels.TILE_ROWS;
+    int first = large * X86Kernels.TILE_ROWS;
+    for (int j = 0; j < columns; j += STRIP) {
+      Rows right = Rows.of(b, bAt + j, SIDE);
+      if (large > 0) {
+        Rows to = Rows.of(c, cAt + j, SIDE);
+        CODE.strip(X86Kernels.TILE_ROWS, byRows)
+            .multiply(large, depth, Rows.of(a, aAt, SIDE), right, to, to);
+      }
+      if (first < rows) {
+        Rows to = Rows.of(c, cAt + first * SIDE + j, SIDE);
+        CODE.strip(rows - first, byRows)
+            .multiply(1, depth, Rows.of(a, aAt + (byRows ? first * SIDE : first), SIDE), right, to, to);
       }
     }
   }

@@ -186,17 +186,25 @@ class GemmTest {
     }
 
     float[] run(int threads) {
+      return run(threads, X86Kernels.orNull());
+    }
+
+    float[] run(int threads, X86Kernels code) {
       for (int i = 0; i < before.length; i++) {
         set(c, i, before[i]);
       }
       try (var workers = new Workers(threads)) {
-        new Gemm(workers).multiply(c, a, b, batch, add, finish);
+        new Gemm(workers, null, code).multiply(c, a, b, batch, add, finish);
       }
       return values();
     }
 
+    /** The loops of the Vector API, and those in machine code where there are any, which must give the same bits. */
     void check(int threads) {
-      run(threads);
+      float[] values = run(threads, null);
+      if (X86Kernels.orNull() != null) {
+        assertArrayEquals(values, run(threads, X86Kernels.orNull()), () -> "machine code, " + this);
+      }
       int elements = c.rows() * c.columns();
       // Of large products the oracle looks at a sample.
       long work = (long) batch * elements * a.columns();

@@ -81,7 +81,6 @@ final class DeviceOptions {
     return new CudaDevice(
         ordinal(),
         CudaDevice.Options.defaults().withTf32(arithmetic == Arithmetic.TF32).withTune(tune)
-            .withDeterministic(deterministic)
             .withDeterministic(deterministic));
   }
 

@@ -2,6 +2,7 @@ package org.gatun.train;
 
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.gatun.cpu.CpuDevice;
 import org.gatun.tensor.DType;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -31,6 +32,9 @@ final class DoctorCommand implements Callable<Integer> {
               + " of "
               + Runtime.getRuntime().availableProcessors()
               + " hardware threads");
+      if (device instanceof CpuDevice cpu) {
+        line("products", cpu.products());
+      }
       line(
           "speed",
           String.format(

@@ -1,0 +1,362 @@
+package org.gatun.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static org.gatun.cpu.GemmKernels.FEW_ROWS;
+import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
+import static org.gatun.cpu.GemmProduct.MAX_SWEEP;
+import static org.gatun.cpu.GemmProduct.NEAR_DEPTH;
+import static org.gatun.cpu.GemmProduct.ROW_UNIT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.gatun.cpu.GemmProduct.Block;
+import org.gatun.cpu.X86Kernels.Rows;
+import org.gatun.tensor.DType;
+import org.gatun.tensor.Kernels.Gelu;
+
+/**
+ * One worker's part in the products of a {@link Gemm}, and the arrays it needs for that, grown as needed.
+ *
+ * <p>With machine code, A is read where its rows lie; without, and where its columns or numbers of 16 bits lie there,
+ * it is packed.
+ */
+final class GemmWorker {
+  private static final float[] ZEROS = new float[TILE_COLUMNS];
+
+  private final X86Kernels code;
+  private float[] packedA = {};
+  private float[] packedB = {};
+  private MemorySegment sums = MemorySegment.NULL;
+  private Block packedFor;
+  private int packedChunk;
+  private float[] strip = {};
+  private float[] line = {};
+  private MemorySegment wide = MemorySegment.NULL;
+
+  /** @param code the loops in machine code; null for those of the Vector API */
+  GemmWorker(X86Kernels code) {
+    this.code = code;
+  }
+
+  /** Whether A must be packed for the loops. */
+  boolean packs(Matrix a) {
+    return code == null || a.dtype() != DType.F32 || a.columnStride() != 1;
+  }
+
+  /** A whole product. */
+  void multiply(GemmProduct product) {
+    boolean packs = packs(product.a());
+    if (packs) {
+      packedA = grown(packedA, product.packedRows() * product.depth());
+    }
+    Matrix partial = product.c();
+    if (product.needsSums()) {
+      sums = grown(sums, (long) product.c().rows() * product.c().columns());
+      partial = Matrix.of(sums, DType.F32, 0, product.c().rows(), product.c().columns());
+    }
+    for (int row = 0; row < product.c().rows(); row += product.rows()) {
+      for (int k = 0; k < product.depths(); k++) {
+        Block block = product.block(row, k, partial);
+        for (int task = 0; packs && task < block.packings(); task++) {
+          packA(block, task, packedA);
+        }
+        for (int chunk = 0; chunk < block.chunks(); chunk++) {
+          multiply(block, packedA, chunk, 0, 1);
+        }
+      }
+    }
+  }
+
+  /** Rows and columns of c, by a system's BLAS. */
+  void multiplyPart(SystemBlas blas, GemmProduct product, int row, int rows, int column, int columns) {
+    Matrix c = product.c();
+    Matrix a = product.a();
+    Matrix b = product.b();
+    blas.multiply(
+        c.part(row, column, rows, columns),
+        a.part(row, 0, rows, a.columns()),
+        b.part(0, column, b.rows(), columns),
+        product.add());
+    if (product.finish() instanceof Finish.None) {
+      return;
+    }
+    strip = grown(strip, columns);
+    for (int i = row; i < row + rows; i++) {
+      Lanes.load(strip, 0, c.bytes(), c.dtype(), c.at(i, column), columns);
+      finish(product, 0, i, column, columns);
+      Lanes.store(c.bytes(), c.dtype(), c.at(i, column), strip, 0, columns);
+    }
+  }
+
+  /** Packs the {@code task}-th part of a block's rows of A. */
+  void packA(Block block, int task, float[] packedA) {
+    int from = task * block.packed();
+    int to = Math.min(block.rows(), from + block.packed());
+    int large = code == null ? GemmKernels.TILE_ROWS : X86Kernels.TILE_ROWS;
+    int few = code == null ? FEW_ROWS : X86Kernels.TILE_ROWS;
+    int end = from + (to - from) / large * large;
+    Matrix a = block.product().a();
+    GemmPanels.pack(code, part(a, block, block.row() + from, end - from), large, packedA, from * block.depth());
+    GemmPanels.pack(code, part(a, block, block.row() + end, to - end), few, packedA, end * block.depth());
+  }
+
+  private void packB(Block block, int chunk) {
+    if (packedFor == block && packedChunk == chunk) {
+      return;
+    }
+    packedB = grown(packedB, block.chunk() * Math.max(1, block.depth())); // the kernels look at the first of k
+    Matrix b = block.product().b().transposed();
+    int from = chunk * block.chunk();
+    int columns = Math.min(b.rows() - from, block.chunk());
+    GemmPanels.pack(code, part(b, block, from, columns), TILE_COLUMNS, packedB, 0);
+    packedFor = block;
+    packedChunk = chunk;
+  }
+
+  /** Rows of x over a block's part of k; BF16 is widened first, so that packing knows F32 alone. */
+  private Matrix part(Matrix x, Block block, int row, int rows) {
+    Matrix part = x.part(row, block.from(), rows, block.depth());
+    return x.dtype() == DType.F32 ? part : widened(part);
+  }
+
+  /** The same elements in F32, in the same order, without gaps. */
+  private Matrix widened(Matrix x) {
+    boolean byRows = x.columnStride() == 1;
+    int lines = byRows ? x.rows() : x.columns();
+    int length = byRows ? x.columns() : x.rows();
+    line = grown(line, length);
+    wide = grown(wide, (long) lines * length);
+    for (int i = 0; i < lines; i++) {
+      Lanes.load(line, 0, x.bytes(), x.dtype(), byRows ? x.at(i, 0) : x.at(0, i), length);
+      MemorySegment.copy(line, 0, wide, JAVA_FLOAT, (long) i * length * Float.BYTES, length);
+    }
+    Matrix all = Matrix.of(wide, DType.F32, 0, lines, length);
+    return byRows ? all : all.transposed();
+  }
+
+  /** A chunk of columns with the {@code cut}-th part of a block's rows. */
+  void multiply(Block block, float[] packedA, int chunk, int cut, int cuts) {
+    packB(block, chunk);
+    int units = Math.ceilDiv(block.rows(), ROW_UNIT);
+    int first = (int) ((long) units * cut / cuts) * ROW_UNIT;
+    int end = Math.min(block.rows(), (int) ((long) units * (cut + 1) / cuts) * ROW_UNIT);
+    int sweep = block.sweep();
+    strip = grown(strip, (MAX_SWEEP + ROW_UNIT) * block.chunk());
+    for (int row = first; row < end; row += sweep) {
+      int rows = Math.min(end - row, sweep);
+      if (code == null) {
+        sweep(block, packedA, chunk, row, rows);
+      } else {
+        sweepByCode(block, packedA, chunk, row, rows);
+      }
+      storeRows(block, chunk, row, rows);
+    }
+  }
+
+  /** Some rows of A with all panels of a chunk of B. */
+  private void sweepByCode(Block block, float[] packedA, int chunk, int row, int rows) {
+    Matrix a = block.product().a();
+    Matrix c = block.product().c();
+    boolean aByRows = !packs(a);
+    int from = chunk * block.chunk();
+    int columns = Math.min(c.columns() - from, block.chunk());
+    int depth = block.depth();
+    int stride = stride(block, columns);
+    float[] bias = bias(block, from, columns);
+    for (int j = 0; j < columns; j += TILE_COLUMNS) {
+      Rows panel = Rows.of(packedB, j * depth, TILE_COLUMNS);
+      int width = Math.min(TILE_COLUMNS, columns - j);
+      boolean toC = block.storesTiles() && width == TILE_COLUMNS;
+      for (int i = 0; i < rows;) {
+        int height = Math.min(rows - i, X86Kernels.TILE_ROWS);
+        int tiles = (rows - i) / height;
+        Rows left =
+            aByRows
+                ? new Rows(a.bytes(), a.at(block.row() + row + i, block.from()) * Float.BYTES,
+                    a.rowStride() * Float.BYTES)
+                : Rows.of(packedA, (row + i) * depth, X86Kernels.TILE_ROWS);
+        int at = i * stride + (block.storesTiles() ? 0 : j);
+        Rows to =
+            toC
+                ? new Rows(c.bytes(), c.at(block.row() + row + i, from + j) * Float.BYTES, c.rowStride() * Float.BYTES)
+                : Rows.of(strip, at, stride);
+        Rows addend = !toC ? Rows.NONE : bias != null ? Rows.of(bias, j, 0) : block.adds() ? to : Rows.NONE;
+        code.panel(height, aByRows).multiply(tiles, depth, left, panel, to, addend);
+        if (block.storesTiles() && !toC) {
+          storeTile(block, at, bias, j, block.row() + row + i, tiles * height, from + j, width);
+        }
+        i += tiles * height;
+      }
+    }
+  }
+
+  /** Floats from row to row in the strip: tiles one below the other, or whole rows where something is done to them in the end. */
+  private static int stride(Block block, int columns) {
+    return block.storesTiles() ? TILE_COLUMNS : Math.ceilDiv(columns, TILE_COLUMNS) * TILE_COLUMNS;
+  }
+
+  /**
+   * Some panels of A with all panels of a chunk of B, by the Vector API. So much of k is taken at a time that this
+   * part of a panel of B stays in the first-level cache while those of A pass; what is summed so far waits in the
+   * strip.
+   */
+  private void sweep(Block block, float[] packedA, int chunk, int row, int rows) {
+    int from = chunk * block.chunk();
+    int columns = Math.min(block.product().c().columns() - from, block.chunk());
+    boolean storesTiles = block.storesTiles();
+    int stride = stride(block, columns);
+    float[] bias = bias(block, from, columns);
+    int parts = Math.max(1, Math.ceilDiv(block.depth(), NEAR_DEPTH));
+    for (int j = 0; j < columns; j += TILE_COLUMNS) {
+      for (int part = 0; part < parts; part++) {
+        int k = (int) ((long) block.depth() * part / parts);
+        int depth = (int) ((long) block.depth() * (part + 1) / parts) - k;
+        int b = j * block.depth() + k * TILE_COLUMNS;
+        for (int i = 0; i < rows;) {
+          int height = rows - i >= GemmKernels.TILE_ROWS ? GemmKernels.TILE_ROWS : FEW_ROWS;
+          int a = (row + i) * block.depth() + k * height;
+          int at = !storesTiles ? i * stride + j : parts > 1 ? i * stride : 0;
+          if (part == 0) {
+            GemmKernels.multiply(height, depth, packedA, a, packedB, b, ZEROS, 0, 0, strip, at, stride);
+          } else {
+            GemmKernels.multiply(height, depth, packedA, a, packedB, b, strip, at, stride, strip, at, stride);
+          }
+          if (storesTiles && part == parts - 1) {
+            int width = Math.min(TILE_COLUMNS, columns - j);
+            storeTile(block, at, bias, j, block.row() + row + i, Math.min(height, rows - i), from + j, width);
+          }
+          i += height;
+        }
+      }
+    }
+  }
+
+  /** What is added to the columns of a chunk when their sums are complete; null for nothing. */
+  private float[] bias(Block block, int column, int columns) {
+    if (!block.storesTiles() || !block.last() || !(block.product().finish() instanceof Finish.Bias(Matrix bias))) {
+      return null;
+    }
+    line = grown(line, Math.ceilDiv(columns, TILE_COLUMNS) * TILE_COLUMNS);
+    Lanes.load(line, 0, bias.bytes(), bias.dtype(), bias.at(0, column), columns);
+    return line;
+  }
+
+  /**
+   * Brings a tile from the strip to F32 C while it is in the first-level cache: its few stores wait for memory while
+   * the next tile is computed.
+   */
+  private void storeTile(
+      Block block, int tileAt, float[] bias, int biasAt, int row, int rows, int column, int columns) {
+    Matrix c = block.product().c();
+    if (columns == TILE_COLUMNS) {
+      long place = c.at(row, column) * Float.BYTES;
+      long rowBytes = c.rowStride() * Float.BYTES;
+      if (bias != null) {
+        GemmKernels.storeBiased(strip, tileAt, rows, bias, biasAt, c.bytes(), place, rowBytes);
+      } else if (block.adds()) {
+        GemmKernels.storeAdded(strip, tileAt, rows, c.bytes(), place, rowBytes);
+      } else {
+        GemmKernels.store(strip, tileAt, rows, c.bytes(), place, rowBytes);
+      }
+      return;
+    }
+    for (int i = 0; i < rows; i++) {
+      int at = tileAt + i * TILE_COLUMNS;
+      if (bias != null) {
+        Lanes.axpy(strip, at, 1f, bias, biasAt, columns);
+      }
+      Lanes.store(block.adds(), c.bytes(), c.dtype(), c.at(row + i, column), strip, at, columns);
+    }
+  }
+
+  /** Brings whole rows from the strip to where they belong. */
+  private void storeRows(Block block, int chunk, int row, int rows) {
+    if (block.storesTiles()) {
+      return;
+    }
+    int from = chunk * block.chunk();
+    int columns = Math.min(block.product().c().columns() - from, block.chunk());
+    int stride = stride(block, columns);
+    for (int i = 0; i < rows; i++) {
+      store(block, i * stride, block.row() + row + i, from, columns);
+    }
+  }
+
+  /** Brings n elements of a row from the strip to where they belong: partial sums, or finished, C. */
+  private void store(Block block, int at, int row, int column, int n) {
+    GemmProduct product = block.product();
+    boolean add = block.adds();
+    Matrix to = block.last() ? product.c() : block.sums();
+    Matrix from = block.first() ? product.c() : block.sums();
+    if (block.last() && !(product.finish() instanceof Finish.None) || add && from != to) {
+      if (add) {
+        add(from, row, column, at, n);
+      }
+      if (block.last()) {
+        finish(product, at, row, column, n);
+      }
+      add = false;
+    }
+    Lanes.store(add, to.bytes(), to.dtype(), to.at(row, column), strip, at, n);
+  }
+
+  /** Adds n elements of a matrix to the strip. */
+  private void add(Matrix x, int row, int column, int at, int n) {
+    line = grown(line, n);
+    Lanes.load(line, 0, x.bytes(), x.dtype(), x.at(row, column), n);
+    Lanes.axpy(strip, at, 1f, line, 0, n);
+  }
+
+  private void finish(GemmProduct product, int at, int row, int column, int n) {
+    switch (product.finish()) {
+      case Finish.None() -> {}
+      case Finish.Bias(Matrix bias) -> add(bias, 0, column, at, n);
+      case Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu form) -> {
+        if (bias != null) {
+          add(bias, 0, column, at, n);
+        }
+        Matrix kept = preActivation.item(product.index());
+        Lanes.store(kept.bytes(), kept.dtype(), kept.at(row, column), strip, at, n);
+        Lanes.gelu(strip, at, strip, at, n, form);
+      }
+      case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
+        Matrix kept = preActivation.item(product.index());
+        line = grown(line, n);
+        Lanes.load(line, 0, kept.bytes(), kept.dtype(), kept.at(row, column), n);
+        Lanes.geluGradient(strip, at, line, 0, n, form);
+      }
+    }
+  }
+
+  /** Some columns of a product with few rows of A, x: each weight is read once, where it is. */
+  void dots(Block block, float[] x, int column, int columns) {
+    Matrix b = block.product().b();
+    int depth = block.depth();
+    long rowBytes = b.columnStride() * Float.BYTES;
+    strip = grown(strip, block.rows() * columns);
+    int whole = columns / 4 * 4;
+    for (int j = 0; j < columns; j += j < whole ? 4 : 1) {
+      long place = b.at(0, column + j) * Float.BYTES;
+      for (int i = 0; i < block.rows(); i++) {
+        int to = i * columns + j;
+        if (j < whole) {
+          GemmKernels.dot4(x, i * depth, depth, b.bytes(), place, rowBytes, strip, to);
+        } else {
+          strip[to] = GemmKernels.dot(x, i * depth, 0, depth, b.bytes(), place);
+        }
+      }
+    }
+    for (int i = 0; i < block.rows(); i++) {
+      store(block, i * columns, i, column, columns);
+    }
+  }
+
+  static float[] grown(float[] array, int length) {
+    return array.length >= length ? array : new float[length];
+  }
+
+  static MemorySegment grown(MemorySegment floats, long length) {
+    long bytes = length * Float.BYTES;
+    return floats.byteSize() >= bytes ? floats : Arena.ofAuto().allocate(bytes, 64);
+  }
+}

@@ -1,0 +1,241 @@
+package org.gatun.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.gatun.cpu.X86Loops.Left;
+import org.gatun.cpu.X86Loops.Shape;
+
+/**
+ * The inner loops of products of matrices in machine code, which {@link X86Loops} writes when this class is first
+ * used: for Linux on x86-64 with AVX2 or AVX-512. Everywhere else {@link GemmKernels} does the same with the Vector API.
+ *
+ * <p>These loops do what the compiler of Java cannot be told: they read rows of A where they lie, ask for what they
+ * will need next while they multiply, and keep a whole tile in registers without persuasion.
+ *
+ * <p>Every call is checked against the bounds of its memory first, so that none can end the JVM.
+ */
+final class X86Kernels {
+  /** Rows of the largest tile. */
+  static final int TILE_ROWS = 6;
+
+  /** Floats from row to row of B in {@link #strip}. */
+  static final int STRIP_DISTANCE = 64;
+
+  private static final int FLOAT = Float.BYTES;
+  private static final String PROPERTY = "org.gatun.machineCode";
+
+  /** The kernels of this process, or null and the reason why it has none. */
+  private record Offer(X86Kernels kernels, String obstacle) {
+    static final Offer OFFER = make();
+
+    private static Offer make() {
+      String obstacle = obstacleHere();
+      if (obstacle == null) {
+        try {
+          return new Offer(new X86Kernels(Lanes.SPECIES.length()), null);
+        } catch (UnsupportedOperationException e) {
+          obstacle = e.getMessage();
+        }
+      }
+      return new Offer(null, obstacle);
+    }
+
+    private static String obstacleHere() {
+      if (!Boolean.parseBoolean(System.getProperty(PROPERTY, "true"))) {
+        return "-D" + PROPERTY + "=" + System.getProperty(PROPERTY);
+      }
+      if (!System.getProperty("os.name").equals("Linux") || !System.getProperty("os.arch").equals("amd64")) {
+        return "machine code is there for Linux on x86-64";
+      }
+      if (Lanes.SPECIES.length() < 8 || !processorHas("avx2", "fma")) {
+        return "machine code needs AVX2";
+      }
+      if (!X86Kernels.class.getModule().isNativeAccessEnabled()) {
+        return "machine code needs java --enable-native-access=org.gatun.engine";
+      }
+      return null;
+    }
+
+    private static boolean processorHas(String... flags) {
+      try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+        return lines
+            .filter(line -> line.startsWith("flags"))
+            .findFirst()
+            .map(line -> List.of(line.split("\\s+")).containsAll(List.of(flags)))
+            .orElse(false);
+      } catch (IOException _) { // a sandbox without it: nothing is known of the processor
+        return false;
+      }
+    }
+  }
+
+  /** How the code is called, after its address; the arguments are those of {@link X86Loops}. */
+  private static final class Call {
+    static final MethodHandle PRODUCT =
+        MachineCode.caller(
+            ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG,
+            JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle PACK =
+        MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  }
+
+  /** Where rows of floats lie: the first at byte {@code at}, each {@code distance} bytes after the one before. */
+  record Rows(MemorySegment bytes, long at, long distance) {
+    /** For no addend. */
+    static final Rows NONE = new Rows(MemorySegment.NULL, 0, 0);
+
+    /** Of an array: elements, not bytes. */
+    static Rows of(float[] x, int at, int distance) {
+      return new Rows(MemorySegment.ofArray(x), (long) at * FLOAT, (long) distance * FLOAT);
+    }
+
+    private void require(long count, int floats) {
+      Objects.checkFromIndexSize(at, (count - 1) * distance + (long) floats * FLOAT, bytes.byteSize());
+    }
+  }
+
+  private final int lanes;
+  private final Product[] panels = new Product[2 * TILE_ROWS];
+  private final Product[] strips = new Product[2 * TILE_ROWS];
+  private final MemorySegment transposition;
+  private final MemorySegment copy;
+
+  private X86Kernels(int lanes) {
+    this.lanes = lanes;
+    var code = new X86Assembler(lanes);
+    int[] places = new int[panels.length + strips.length];
+    for (int i = 0; i < places.length; i++) {
+      places[i] = code.here();
+      X86Loops.product(code, shape(i));
+    }
+    int transpositionAt = code.here();
+    X86Loops.transposition(code, TILE_COLUMNS * FLOAT);
+    int copyAt = code.here();
+    X86Loops.copy(code, TILE_COLUMNS / lanes);
+    long start = MachineCode.load(code.code()).address();
+    for (int i = 0; i < places.length; i++) {
+      var product = new Product(MemorySegment.ofAddress(start + places[i]), shape(i), lanes);
+      (i < panels.length ? panels : strips)[i % panels.length] = product;
+    }
+    transposition = MemorySegment.ofAddress(start + transpositionAt);
+    copy = MemorySegment.ofAddress(start + copyAt);
+  }
+
+  /** The shapes in the order of their places in {@link #panels}, then in {@link #strips}. */
+  private Shape shape(int i) {
+    boolean panel = i < panels.length;
+    int rows = i % TILE_ROWS + 1;
+    boolean byRows = i / TILE_ROWS % 2 == 0;
+    return panel
+        ? new Shape(rows, TILE_COLUMNS / lanes, byRows ? Left.ROWS : Left.PANELS, TILE_COLUMNS * FLOAT, true)
+        : new Shape(rows, 2, byRows ? Left.ROWS : Left.COLUMNS, STRIP_DISTANCE * FLOAT, false);
+  }
+
+  /** The kernels of this process; null if it has none. */
+  static X86Kernels orNull() {
+    return Offer.OFFER.kernels;
+  }
+
+  /** Why this process has none; null if it has. */
+  static String obstacle() {
+    return Offer.OFFER.obstacle;
+  }
+
+  /**
+   * Products with a packed panel of B [depth, TILE_COLUMNS].
+   *
+   * @param rows    of a tile, from 1 to {@link #TILE_ROWS}
+   * @param aByRows whether A is given by its rows; else as packed panels [depth, TILE_ROWS]
+   */
+  Product panel(int rows, boolean aByRows) {
+    return panels[rows - 1 + (aByRows ? 0 : TILE_ROWS)];
+  }
+
+  /** Products with two vectors' breadth of a B whose rows are {@link #STRIP_DISTANCE} apart; A is given by rows or by columns. */
+  Product strip(int rows, boolean aByRows) {
+    return strips[rows - 1 + (aByRows ? 0 : TILE_ROWS)];
+  }
+
+  /** One loop, for so many rows and columns of C at a time. */
+  record Product(MemorySegment code, Shape shape, int lanes) {
+    /**
+     * c = addend + a·b for {@code tiles} times as many rows as a tile has. Each element is one chain of fused
+     * multiply-adds in the order of k, to which the addend is added last.
+     *
+     * @param a      rows of depth floats, columns of all rows, or columns of each tile's rows, by the shape
+     * @param b      the distance of its rows is the shape's
+     * @param addend {@link Rows#NONE} for none; distance 0 for the same row each time
+     */
+    void multiply(int tiles, int depth, Rows a, Rows b, Rows c, Rows addend) {
+      long rows = (long) tiles * shape.rows();
+      int columns = shape.vectors() * lanes;
+      if (tiles <= 0 || depth < 0 || b.distance != shape.bDistance()) {
+        throw new IllegalArgumentException(
+            "multiply: " + tiles + " tiles of depth " + depth + " with " + b + " by " + shape);
+      }
+      if (depth > 0) {
+        switch (shape.left()) {
+          case ROWS -> a.require(rows, depth);
+          case COLUMNS -> a.require(depth, tiles * shape.rows());
+          case PANELS -> a.require((long) tiles * depth, shape.rows());
+        }
+        b.require(depth, columns);
+      }
+      c.require(rows, columns);
+      if (addend != Rows.NONE) {
+        addend.require(rows, columns);
+      }
+      try {
+        Call.PRODUCT.invokeExact(
+            code, a.bytes, a.at, b.bytes, b.at, c.bytes, c.at, addend.bytes, addend.at, addend.distance,
+            c.distance, (long) depth, (long) tiles, a.distance);
+      } catch (RuntimeException | Error e) {
+        throw e;
+      } catch (Throwable t) { // our code throws nothing
+        throw new IllegalStateException("product", t);
+      }
+    }
+  }
+
+  /**
+   * panel[at + k · TILE_COLUMNS + i] = row i's element k, for as many rows as a vector has lanes and {@code blocks}
+   * times as many k.
+   */
+  void transpose(Rows rows, int blocks, float[] panel, int at) {
+    Rows to = Rows.of(panel, at, TILE_COLUMNS);
+    rows.require(lanes, blocks * lanes);
+    to.require((long) blocks * lanes, lanes);
+    pack(transposition, rows, to, blocks);
+  }
+
+  /** panel[at + i · TILE_COLUMNS + j] = row i's element j, for so many rows of TILE_COLUMNS elements. */
+  void copy(Rows rows, int count, float[] panel, int at) {
+    Rows to = Rows.of(panel, at, TILE_COLUMNS);
+    rows.require(count, TILE_COLUMNS);
+    to.require(count, TILE_COLUMNS);
+    pack(copy, rows, to, count);
+  }
+
+  private static void pack(MemorySegment code, Rows from, Rows to, int turns) {
+    if (turns <= 0) {
+      throw new IllegalArgumentException("pack: " + turns + " turns of the loop; give one at least");
+    }
+    try {
+      Call.PACK.invokeExact(code, from.bytes, from.at, to.bytes, to.at, from.distance, (long) turns);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable t) { // our code throws nothing
+      throw new IllegalStateException("pack", t);
+    }
+  }
+}

@@ -1,0 +1,327 @@
+package org.gatun.cpu;
+
+import static org.gatun.cpu.X86Assembler.Condition.NEGATIVE;
+import static org.gatun.cpu.X86Assembler.Condition.NOT_NEGATIVE;
+import static org.gatun.cpu.X86Assembler.Condition.NOT_ZERO;
+import static org.gatun.cpu.X86Assembler.Condition.ZERO;
+import static org.gatun.cpu.X86Assembler.Place.at;
+import static org.gatun.cpu.X86Assembler.Register.R10;
+import static org.gatun.cpu.X86Assembler.Register.R11;
+import static org.gatun.cpu.X86Assembler.Register.R13;
+import static org.gatun.cpu.X86Assembler.Register.R14;
+import static org.gatun.cpu.X86Assembler.Register.R15;
+import static org.gatun.cpu.X86Assembler.Register.R8;
+import static org.gatun.cpu.X86Assembler.Register.R9;
+import static org.gatun.cpu.X86Assembler.Register.RAX;
+import static org.gatun.cpu.X86Assembler.Register.RCX;
+import static org.gatun.cpu.X86Assembler.Register.RDI;
+import static org.gatun.cpu.X86Assembler.Register.RDX;
+import static org.gatun.cpu.X86Assembler.Register.RSI;
+import static org.gatun.cpu.X86Assembler.Register.RSP;
+
+import java.util.List;
+import org.gatun.cpu.X86Assembler.Place;
+import org.gatun.cpu.X86Assembler.Register;
+
+/**
+ * Writes the loops of {@link X86Kernels}, as functions after the System V ABI for AMD64 (section 3.2: arguments in
+ * rdi, rsi, rdx, rcx, r8, r9, then on the stack; r13 to r15 are among those that are given back as they were).
+ */
+final class X86Loops {
+  /** Elements of k in one turn of the loop; more gain nothing. */
+  private static final int UNROLLED = 4;
+
+  /** How many k before their use lines of B are asked for: the second-level cache answers in 15 cycles, one k takes 12. */
+  private static final int PREFETCHED = 4;
+
+  // What is packed comes from far away, and by patterns that the processor does not guess: rows before their turn, and
+  // bytes. To the second level, for lines that lie some powers of two apart push each other out of the first.
+  private static final int COPIED_AHEAD = 16;
+  private static final int TRANSPOSED_AHEAD = 512;
+
+  private static final int LINE = 64;
+  private static final int FLOAT = Float.BYTES;
+
+  private static final List<Register> SAVED = List.of(R13, R14, R15);
+
+  // What the registers hold throughout a product.
+  private static final Register A = RDI;
+  private static final Register A_UPPER_ROWS = R14; // the fourth row of A's tile, from which the fifth and sixth are reached
+  private static final Register A_TILE = R15;
+  private static final Register A_DISTANCE = R13;
+  private static final Register B = RAX;
+  private static final Register B_PANEL = RDX;
+  private static final Register C = R8;
+  private static final Register C_DISTANCE = R10;
+  private static final Register ADDEND = R9;
+  private static final Register ADDEND_DISTANCE = R11;
+  private static final Register DEPTH_LEFT = RCX;
+  private static final Register TILES_LEFT = RSI;
+
+  /** The arguments of a product that come on the stack. */
+  private enum Argument {
+    ADDEND, ADDEND_AT, ADDEND_DISTANCE, C_DISTANCE, DEPTH, TILES, A_DISTANCE;
+
+    /** Beyond the saved registers and the return address. */
+    Place place() {
+      return at(RSP, 8 * (SAVED.size() + 1 + ordinal()));
+    }
+  }
+
+  /** How the rows of A, of one tile after the other, lie in memory, and so what the distance in it is. */
+  enum Left {
+    /** One row after the other: from row to row. */
+    ROWS,
+    /** One column after the other: from one k to the next. */
+    COLUMNS,
+    /** As columns, all those of a tile before those of the next: from one k to the next. */
+    PANELS
+  }
+
+  /**
+   * A tile of C and how its operands lie.
+   *
+   * @param rows      of C and A, from 1 to 6
+   * @param vectors   of B and C; rows · vectors sums leave registers for one row of B and a number of A
+   * @param bDistance bytes from one k to the next in B
+   * @param far       whether operands are larger than the first-level cache: then lines are asked for early
+   */
+  record Shape(int rows, int vectors, Left left, int bDistance, boolean far) {}
+
+  private final X86Assembler code;
+  private final Shape shape;
+  private final int vectorBytes;
+
+  private X86Loops(X86Assembler code, Shape shape) {
+    this.code = code;
+    this.shape = shape;
+    vectorBytes = code.lanes() * FLOAT;
+  }
+
+  /**
+   * c = addend + a·b, tile by tile. In registers: a, offset in a, b, offset in b, c, offset in c, where a, b and c
+   * are the addresses of memory and offsets are bytes; the others as {@link Argument} lists them.
+   */
+  static void product(X86Assembler code, Shape shape) {
+    new X86Loops(code, shape).product();
+  }
+
+  private void product() {
+    SAVED.forEach(code::push);
+    code.add(A, RSI);
+    code.add(B_PANEL, RCX);
+    code.add(C, R9);
+    code.load(ADDEND, Argument.ADDEND.place());
+    code.load(ADDEND_DISTANCE, Argument.ADDEND_AT.place());
+    code.add(ADDEND, ADDEND_DISTANCE);
+    code.load(ADDEND_DISTANCE, Argument.ADDEND_DISTANCE.place());
+    code.load(C_DISTANCE, Argument.C_DISTANCE.place());
+    code.load(A_DISTANCE, Argument.A_DISTANCE.place());
+    code.load(TILES_LEFT, Argument.TILES.place());
+    code.move(A_TILE, A);
+    int nextTile = code.here();
+    beginTile();
+    sumTile();
+    addAddend();
+    storeTile();
+    nextRows();
+    code.subtract(TILES_LEFT, 1);
+    code.jump(NOT_ZERO, nextTile);
+    SAVED.reversed().forEach(code::pop);
+    code.end();
+  }
+
+  private void beginTile() {
+    code.move(A, A_TILE);
+    if (shape.left == Left.ROWS) {
+      code.address(A_UPPER_ROWS, new Place(A, A_DISTANCE, 2, 0));
+      code.add(A_UPPER_ROWS, A_DISTANCE);
+    }
+    if (shape.far) {
+      code.move(B, C);
+      for (int i = 0; i < shape.rows; i++) {
+        for (int line = 0; line < shape.vectors * vectorBytes; line += LINE) {
+          code.prefetchForWriting(at(B, line));
+        }
+        code.add(B, C_DISTANCE);
+      }
+    }
+    code.move(B, B_PANEL);
+    code.load(DEPTH_LEFT, Argument.DEPTH.place());
+  }
+
+  private void sumTile() {
+    for (int sum = 0; sum < shape.rows * shape.vectors; sum++) {
+      code.zero(sum);
+    }
+    code.subtract(DEPTH_LEFT, UNROLLED);
+    int few = code.jumpForward(NEGATIVE);
+    int many = code.here();
+    for (int k = 0; k < UNROLLED; k++) {
+      sumStep(k);
+    }
+    advance(UNROLLED);
+    code.subtract(DEPTH_LEFT, UNROLLED);
+    code.jump(NOT_NEGATIVE, many);
+    code.land(few);
+    code.add(DEPTH_LEFT, UNROLLED);
+    int none = code.jumpForward(ZERO);
+    int one = code.here();
+    sumStep(0);
+    advance(1);
+    code.subtract(DEPTH_LEFT, 1);
+    code.jump(NOT_ZERO, one);
+    code.land(none);
+  }
+
+  /** The products of one k; A and B are {@code k} steps before it, but for columns of A, which are walked along. */
+  private void sumStep(int k) {
+    int b = shape.rows * shape.vectors;
+    int number = b + shape.vectors;
+    for (int line = 0; shape.far && line < shape.vectors * vectorBytes; line += LINE) {
+      code.prefetch(at(B, (k + PREFETCHED) * shape.bDistance + line));
+    }
+    for (int j = 0; j < shape.vectors; j++) {
+      code.loadVector(b + j, at(B, k * shape.bDistance + j * vectorBytes));
+    }
+    for (int i = 0; i < shape.rows; i++) {
+      code.broadcast(number, shape.left == Left.ROWS ? row(i, k * FLOAT) : at(A, i * FLOAT));
+      for (int j = 0; j < shape.vectors; j++) {
+        code.multiplyAdd(i * shape.vectors + j, b + j, number);
+      }
+    }
+    if (shape.left != Left.ROWS) {
+      code.add(A, A_DISTANCE);
+    }
+  }
+
+  private void advance(int k) {
+    code.add(B, k * shape.bDistance);
+    if (shape.left == Left.ROWS) {
+      code.add(A, k * FLOAT);
+      code.add(A_UPPER_ROWS, k * FLOAT);
+    }
+  }
+
+  /** Two rows beyond A and two beyond its fourth can be reached by one distance, once or twice. */
+  private static Place row(int i, int displacement) {
+    Register base = i < 3 ? A : A_UPPER_ROWS;
+    return i % 3 == 0 ? at(base, displacement) : new Place(base, A_DISTANCE, i % 3, displacement);
+  }
+
+  private void addAddend() {
+    code.test(ADDEND);
+    int none = code.jumpForward(ZERO);
+    for (int i = 0; i < shape.rows; i++) {
+      for (int j = 0; j < shape.vectors; j++) {
+        code.addVector(i * shape.vectors + j, at(ADDEND, j * vectorBytes));
+      }
+      code.add(ADDEND, ADDEND_DISTANCE);
+    }
+    code.land(none);
+  }
+
+  private void storeTile() {
+    for (int i = 0; i < shape.rows; i++) {
+      for (int j = 0; j < shape.vectors; j++) {
+        code.storeVector(at(C, j * vectorBytes), i * shape.vectors + j);
+      }
+      code.add(C, C_DISTANCE);
+    }
+  }
+
+  private void nextRows() {
+    switch (shape.left) {
+      case COLUMNS -> code.add(A_TILE, shape.rows * FLOAT);
+      case PANELS -> code.move(A_TILE, A);
+      case ROWS -> {
+        for (int i = 0; i < shape.rows; i++) {
+          code.add(A_TILE, A_DISTANCE);
+        }
+      }
+    }
+  }
+
+  /**
+   * Writes as many rows as a vector has lanes as columns, {@code distance} bytes apart. In registers: source, offset,
+   * target, offset, bytes from row to row of the source, and how many times as many elements of each row.
+   *
+   * <p>Rows are interleaved in pairs, then in fours, within quarters of 128 bits; then the quarters change places.
+   */
+  static void transposition(X86Assembler code, int distance) {
+    int lanes = code.lanes();
+    code.add(RDI, RSI);
+    code.add(RDX, RCX);
+    int next = code.here();
+    code.move(RAX, RDI);
+    for (int row = 0; row < lanes; row++) {
+      code.prefetchSecondLevel(at(RAX, TRANSPOSED_AHEAD));
+      code.loadVector(row, at(RAX, 0));
+      code.add(RAX, R8);
+    }
+    for (int row = 0; row < lanes; row += 2) {
+      code.interleaveLow(lanes + row, row, row + 1);
+      code.interleaveHigh(lanes + row + 1, row, row + 1);
+    }
+    for (int row = 0; row < lanes; row += 4) {
+      int pair = lanes + row;
+      code.lowPairs(row, pair, pair + 2);
+      code.highPairs(row + 1, pair, pair + 2);
+      code.lowPairs(row + 2, pair + 1, pair + 3);
+      code.highPairs(row + 3, pair + 1, pair + 3);
+    }
+    for (int k = 0; k < 4; k++) {
+      if (lanes == 16) {
+        code.quarters(16, k, k + 4, 0, 1, 0, 1);
+        code.quarters(17, k, k + 4, 2, 3, 2, 3);
+        code.quarters(18, k + 8, k + 12, 0, 1, 0, 1);
+        code.quarters(19, k + 8, k + 12, 2, 3, 2, 3);
+        code.quarters(20, 16, 18, 0, 2, 0, 2);
+        code.quarters(21, 16, 18, 1, 3, 1, 3);
+        code.quarters(22, 17, 19, 0, 2, 0, 2);
+        code.quarters(23, 17, 19, 1, 3, 1, 3);
+      } else {
+        code.halves(8, k, k + 4, 0);
+        code.halves(9, k, k + 4, 1);
+      }
+      for (int quarter = 0; quarter < lanes / 4; quarter++) {
+        code.storeVector(at(RDX, (4 * quarter + k) * distance), (lanes == 16 ? 20 : 8) + quarter);
+      }
+    }
+    code.add(RDI, lanes * FLOAT);
+    code.add(RDX, lanes * distance);
+    code.subtract(R9, 1);
+    code.jump(NOT_ZERO, next);
+    code.end();
+  }
+
+  /**
+   * Writes rows one after the other, without the gaps between them. In registers: source, offset, target, offset,
+   * bytes from row to row of the source, and how many rows.
+   */
+  static void copy(X86Assembler code, int vectors) {
+    int vectorBytes = code.lanes() * FLOAT;
+    code.add(RDI, RSI);
+    code.add(RDX, RCX);
+    code.move(RAX, RDI);
+    for (int i = 0; i < COPIED_AHEAD; i++) {
+      code.add(RAX, R8);
+    }
+    int next = code.here();
+    for (int line = 0; line < vectors * vectorBytes; line += LINE) {
+      code.prefetchSecondLevel(at(RAX, line));
+    }
+    for (int i = 0; i < vectors; i++) {
+      code.loadVector(i, at(RDI, i * vectorBytes));
+    }
+    for (int i = 0; i < vectors; i++) {
+      code.storeVector(at(RDX, i * vectorBytes), i);
+    }
+    code.add(RAX, R8);
+    code.add(RDI, R8);
+    code.add(RDX, vectors * vectorBytes);
+    code.subtract(R9, 1);
+    code.jump(NOT_ZERO, next);
+    code.end();
+  }
+}
