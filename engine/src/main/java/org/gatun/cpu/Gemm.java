@@ -2,7 +2,6 @@ package org.gatun.cpu;
 
 import static org.gatun.cpu.GemmProduct.TASK_WORK;
 
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.gatun.cpu.GemmProduct.Block;
 import org.gatun.tensor.DType;
@@ -32,8 +31,6 @@ final class Gemm {
   private final Workers workers;
   private final SystemBlas blas;
   private final GemmWorker[] members;
-  private float[] packedA = {};
-  private MemorySegment sums = MemorySegment.NULL;
 
   Gemm(Workers workers) {
     this(workers, null);
@@ -129,14 +126,8 @@ final class Gemm {
       return;
     }
     boolean packs = members[0].packs(product.a());
-    if (packs) {
-      packedA = GemmWorker.grown(packedA, product.packedRows() * product.depth());
-    }
-    Matrix partial = product.c();
-    if (product.needsSums()) {
-      sums = GemmWorker.grown(sums, (long) product.c().rows() * product.c().columns());
-      partial = Matrix.of(sums, DType.F32, 0, product.c().rows(), product.c().columns());
-    }
+    float[] packedA = members[0].packedA(packs ? product.packedRows() * product.depth() : 0);
+    Matrix partial = members[0].partial(product);
     for (int row = 0; row < product.c().rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
@@ -155,8 +146,7 @@ final class Gemm {
   private void dots(GemmProduct product) {
     Matrix a = product.a();
     int depth = a.columns();
-    float[] x = GemmWorker.grown(packedA, a.rows() * depth);
-    packedA = x;
+    float[] x = members[0].packedA(a.rows() * depth);
     for (int i = 0; i < a.rows(); i++) {
       for (int k = 0; a.columnStride() != 1 && k < depth; k++) {
         x[i * depth + k] = Lanes.get(a.bytes(), a.dtype(), a.at(i, k));

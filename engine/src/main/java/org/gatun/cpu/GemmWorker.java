@@ -43,17 +43,27 @@ final class GemmWorker {
     return code == null || a.dtype() != DType.F32 || a.columnStride() != 1;
   }
 
+  /** Room for so many floats of A. */
+  float[] packedA(int length) {
+    packedA = grown(packedA, length);
+    return packedA;
+  }
+
+  /** What holds the sums of the first blocks of k until the last: C itself where it is as precise. */
+  Matrix partial(GemmProduct product) {
+    Matrix c = product.c();
+    if (!product.needsSums()) {
+      return c;
+    }
+    sums = grown(sums, (long) c.rows() * c.columns());
+    return Matrix.of(sums, DType.F32, 0, c.rows(), c.columns());
+  }
+
   /** A whole product. */
   void multiply(GemmProduct product) {
     boolean packs = packs(product.a());
-    if (packs) {
-      packedA = grown(packedA, product.packedRows() * product.depth());
-    }
-    Matrix partial = product.c();
-    if (product.needsSums()) {
-      sums = grown(sums, (long) product.c().rows() * product.c().columns());
-      partial = Matrix.of(sums, DType.F32, 0, product.c().rows(), product.c().columns());
-    }
+    float[] packedA = packedA(packs ? product.packedRows() * product.depth() : 0);
+    Matrix partial = partial(product);
     for (int row = 0; row < product.c().rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
@@ -351,11 +361,11 @@ final class GemmWorker {
     }
   }
 
-  static float[] grown(float[] array, int length) {
+  private static float[] grown(float[] array, int length) {
     return array.length >= length ? array : new float[length];
   }
 
-  static MemorySegment grown(MemorySegment floats, long length) {
+  private static MemorySegment grown(MemorySegment floats, long length) {
     long bytes = length * Float.BYTES;
     return floats.byteSize() >= bytes ? floats : Arena.ofAuto().allocate(bytes, 64);
   }
