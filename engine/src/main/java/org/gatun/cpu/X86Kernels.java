@@ -60,8 +60,10 @@ final class X86Kernels {
       if (Lanes.SPECIES.length() < 8 || !processorHas("avx2", "fma")) {
         return "machine code needs AVX2";
       }
-      if (!X86Kernels.class.getModule().isNativeAccessEnabled()) {
-        return "machine code needs java --enable-native-access=org.gatun.engine";
+      Module module = X86Kernels.class.getModule();
+      if (!module.isNativeAccessEnabled()) {
+        String name = module.isNamed() ? module.getName() : "ALL-UNNAMED";
+        return "machine code needs java --enable-native-access=" + name;
       }
       return null;
     }

@@ -27,6 +27,16 @@ class CpuDeviceTest {
   }
 
   @Test
+  void whatMultipliesIsTold() {
+    try (var device = new CpuDevice(1)) {
+      String products = device.products();
+      boolean known = products.matches("in machine code for AVX(2|-512)|by the Vector API: \\S.*");
+      assertTrue(known, products);
+      assertEquals(X86Kernels.orNull() != null, products.startsWith("in machine code"));
+    }
+  }
+
+  @Test
   void wrongNumberOfBytesIsRefused() {
     try (var device = new CpuDevice(1);
         var scope = Scope.on(device)) {
