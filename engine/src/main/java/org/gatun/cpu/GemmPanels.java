@@ -1,6 +1,7 @@
 package org.gatun.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static org.gatun.cpu.GemmKernels.FEW_ROWS;
 import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
 
 import java.lang.foreign.MemorySegment;
@@ -39,7 +40,8 @@ final class GemmPanels {
    * Packs F32 x into panels [columns of x, width] of {@code width} rows each, the last one filled up with
    * zeros.
    *
-   * @param code for transpositions; null for none
+   * @param code  machine code for panels of TILE_COLUMNS; null for none
+   * @param width the rows of a tile of six, FEW_ROWS or TILE_COLUMNS
    */
   static void pack(X86Kernels code, Matrix x, int width, float[] packed, int at) {
     if (x.columnStride() == 1) {
@@ -128,8 +130,8 @@ final class GemmPanels {
     } else if (width == 2 * LANES) {
       copyPairs(x.bytes(), place, stepBytes, n, packed, to);
     } else {
-      // What such a vector writes beyond the panel's width is overwritten by the next one, and the last is written singly, for there a
-      // neighbour may be at work.
+      // What such a vector writes beyond the panel's width is overwritten by the next one, and the last is written
+      // singly, for there a neighbour may be at work.
       copyNarrow(x.bytes(), place, stepBytes, n - 1, packed, to);
       for (int j = 0; j < width; j++) {
         packed[to + (n - 1) * LARGE + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
@@ -209,12 +211,16 @@ final class GemmPanels {
     } else if (step == LARGE) {
       interleaveNarrow(x, place, rowBytes, n, panel, to);
     } else {
-      interleave4(x, place, rowBytes, n, panel, to, step);
+      interleaveFew(x, place, rowBytes, n, panel, to);
     }
   }
 
   private static void interleaveWide(MemorySegment x, long place, long rowBytes, int n, float[] panel, int to) {
     interleave4(x, place, rowBytes, n, panel, to, TILE_COLUMNS);
+  }
+
+  private static void interleaveFew(MemorySegment x, long place, long rowBytes, int n, float[] panel, int to) {
+    interleave4(x, place, rowBytes, n, panel, to, FEW_ROWS);
   }
 
   private static void interleaveNarrow(MemorySegment x, long place, long rowBytes, int n, float[] panel, int to) {

@@ -13,8 +13,8 @@ import org.gatun.tensor.DType;
  */
 record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish finish) {
   /**
-   * Elements of k in one packed block: twice GPT-2's C = 768. Every further block reads and writes C once
-   * more; of deeper panels too few would fit the second-level cache.
+   * Elements of k in one packed block, a third of GPT-2's 4C = 3072. Every further block reads and writes C once
+   * more; of deeper ones the second-level cache would not hold a panel of B and A's rows together.
    */
   private static final int MAX_DEPTH = 1024;
 

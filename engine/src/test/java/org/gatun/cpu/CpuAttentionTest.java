@@ -14,12 +14,14 @@ import org.gatun.tensor.Kernels.Sink;
 import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
 import org.gatun.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
+@Tag("products")
 class CpuAttentionTest {
   private static final int BATCH = 2;
   private static final int HEADS = 3;

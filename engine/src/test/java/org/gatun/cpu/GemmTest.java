@@ -11,12 +11,14 @@ import java.util.Random;
 import java.util.stream.Stream;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Gelu;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("products")
 class GemmTest {
   private static final long SEED = 20_240_611;
   private static final int GUARD = 5; // elements before and after each operand: offsets are odd
@@ -46,10 +48,10 @@ class GemmTest {
       around.add(new int[]{41 - n, n, n});
     }
     around.add(new int[]{121, 97, 130}); // beyond one packing task and one strip
-    around.add(new int[]{5, 17, 3_200}); // three blocks of k
-    around.add(new int[]{130, 40, 1_500}); // so deep that the second-level cache holds few rows at a time
+    around.add(new int[]{5, 17, 3_000}); // three blocks of k
+    around.add(new int[]{130, 40, 1_000}); // so deep that the second-level cache holds few rows at a time
     around.add(new int[]{1_600, 20, 70}); // packing tasks of more rows, the last one short
-    around.add(new int[]{1_400, 20, 1_500}); // two blocks of rows
+    around.add(new int[]{2_100, 20, 1_000}); // two blocks of rows
     around.add(new int[]{250, 700, 200}); // many chunks and cuts
     around.add(new int[]{3, 50, 769});
     return around.build();
