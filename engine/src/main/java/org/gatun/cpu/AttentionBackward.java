@@ -7,6 +7,7 @@ import static org.gatun.cpu.Tiles.SIDE;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.DType;
 
 /**
@@ -29,6 +30,7 @@ final class AttentionBackward {
   private final float[] dScores = new float[AREA];
   private final float[] lse = new float[SIDE];
   private final float[] dot = new float[SIDE];
+  private final float[] part = new float[SIDE];
   private final Lanes.Loop differentiate = AttentionBackward::differentiate;
   private float[] dk = new float[0];
   private float[] dv = new float[0];
@@ -101,9 +103,9 @@ final class AttentionBackward {
     Arrays.fill(dot, 0);
     for (int tile = 0; tile < across; tile++) {
       int columns = Math.min(SIDE, size - tile * SIDE);
+      Tiles.dotRows(part, dy, tile * AREA, queries, tile * AREA, rows, columns);
       for (int i = 0; i < rows; i++) {
-        int at = tile * AREA + i * SIDE;
-        dot[i] -= Lanes.dot(dy, at, queries, at, columns);
+        dot[i] -= part[i];
       }
     }
     in.q().load(queries, first, rows);
@@ -133,9 +135,7 @@ final class AttentionBackward {
       if (seen > 0) {
         probabilities(seen, at, columns);
         restriction.restrict(scores, key, seen, first, at, at + columns);
-        for (int i = 0; i < seen; i++) {
-          Lanes.apart(differentiate, dScores, i * SIDE + at, scores, i * SIDE + at, columns);
-        }
+        differentiate(seen, at, columns);
         accumulate(key / SIDE * across * AREA, seen, at, columns);
       }
     }
@@ -143,11 +143,10 @@ final class AttentionBackward {
 
   /** Leaves S - lse in {@code scores} and dP - Σ dy · y in {@code dScores}. */
   private void probabilities(int count, int at, int columns) {
-    for (int i = 0; i < count; i++) {
-      System.arraycopy(lse, at, scores, i * SIDE + at, columns);
-      System.arraycopy(dot, at, dScores, i * SIDE + at, columns);
-    }
-    for (int tile = 0; tile < across; tile++) {
+    int first = Math.min(SIDE, size);
+    Tiles.setProduct(scores, at, lse, at, keys, 0, queriesTransposed, at, count, columns, first);
+    Tiles.setProduct(dScores, at, dot, at, values, 0, dyTransposed, at, count, columns, first);
+    for (int tile = 1; tile < across; tile++) {
       int depth = Math.min(SIDE, size - tile * SIDE);
       int source = tile * AREA;
       Tiles.addProduct(
@@ -158,6 +157,16 @@ final class AttentionBackward {
   }
 
   /** scores = P = exp(scores), dScores = P dScores. */
+  private void differentiate(int count, int at, int columns) {
+    for (int j = at; X86Pass.AVAILABLE && j < at + columns; j += LANES) {
+      X86Pass.TILE_SOFTMAX_GRADIENT.run(count, Rows.of(scores, j), Rows.of(dScores, j));
+    }
+    for (int i = 0; !X86Pass.AVAILABLE && i < count; i++) {
+      Lanes.apart(differentiate, dScores, i * SIDE + at, scores, i * SIDE + at, columns);
+    }
+  }
+
+  /** Of one row. */
   private static void differentiate(float[] dScores, int dAt, float[] scores, int at, int columns) {
     for (int j = 0; j < columns; j += LANES) {
       FloatVector p = SoftmaxLanes.exp(FloatVector.fromArray(SPECIES, scores, at + j));

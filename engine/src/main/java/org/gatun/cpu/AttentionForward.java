@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.DType;
 
 /**
@@ -15,6 +16,8 @@ import org.gatun.tensor.DType;
  */
 final class AttentionForward {
   private static final int LANES = SPECIES.length();
+
+  private static final float[] ZEROS = new float[SIDE];
 
   private final int across;
   private final int size;
@@ -92,8 +95,9 @@ final class AttentionForward {
   /** Brings keys into the running softmax of the queries in the columns from {@code at} on. */
   private void attend(
       AttentionScores restriction, int key, int count, int first, int at, int columns) {
-    Tiles.fill(scores, 0, count, at, at + columns, 0);
-    for (int tile = 0; tile < across; tile++) {
+    Tiles.setProduct(
+        scores, at, ZEROS, 0, keys, 0, queriesTransposed, at, count, columns, Math.min(SIDE, size));
+    for (int tile = 1; tile < across; tile++) {
       int depth = Math.min(SIDE, size - tile * SIDE);
       int source = tile * AREA;
       Tiles.addProduct(
@@ -101,17 +105,25 @@ final class AttentionForward {
     }
     restriction.restrict(scores, key, count, first, at, at + columns);
     for (int j = at; j < at + columns; j += LANES) {
-      Lanes.apart(raiseMax, raised, j, scores, j, count);
+      if (X86Pass.AVAILABLE) {
+        X86Pass.TILE_LARGEST.run(count, Rows.of(scores, j), Rows.of(raised, j));
+      } else {
+        Lanes.apart(raiseMax, raised, j, scores, j, count);
+      }
     }
     boolean rescaled = raise(at, columns) && key > 0;
     for (int j = at; j < at + columns; j += LANES) {
-      Lanes.apart(exponentials, scores, j, running, j, count);
+      if (X86Pass.AVAILABLE) {
+        X86Pass.TILE_SOFTMAX.run(count, Rows.of(scores, j), Rows.of(running, j), Rows.of(running, SIDE + j));
+      } else {
+        Lanes.apart(exponentials, scores, j, running, j, count);
+      }
     }
     for (int tile = 0; tile < across; tile++) {
       int width = Math.min(SIDE, size - tile * SIDE);
       int target = tile * AREA + at * SIDE;
       if (rescaled) {
-        rescaleRows(target, at, columns, width);
+        Tiles.scaleRows(output, target, columns, width, rescale, at);
       }
       Tiles.addTransposedProduct(
           output, target, scores, at, values, tile * AREA, columns, width, count);
@@ -182,21 +194,14 @@ final class AttentionForward {
     return scores.blend(max, scores.compare(VectorOperators.LT, max));
   }
 
-  private void rescaleRows(int target, int at, int rows, int width) {
-    for (int i = 0; i < rows; i++) {
-      Lanes.scale(output, target + i * SIDE, rescale[at + i], width);
-    }
-  }
-
   /** Divides by the sums and leaves lse in {@code running}; a query that sees no key gets zeros. */
   private void finish(int rows) {
     for (int i = 0; i < rows; i++) {
       float sum = running[SIDE + i];
-      float inverse = sum == 0 ? 0 : 1 / sum;
-      for (int tile = 0; tile < across; tile++) {
-        int width = Math.min(SIDE, size - tile * SIDE);
-        Lanes.scale(output, tile * AREA + i * SIDE, inverse, width);
-      }
+      rescale[i] = sum == 0 ? 0 : 1 / sum;
+    }
+    for (int tile = 0; tile < across; tile++) {
+      Tiles.scaleRows(output, tile * AREA, rows, Math.min(SIDE, size - tile * SIDE), rescale, 0);
     }
     Lanes.log(running, SIDE, rows);
     for (int i = 0; i < rows; i++) {

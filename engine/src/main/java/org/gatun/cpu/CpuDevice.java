@@ -17,8 +17,8 @@ import org.gatun.tensor.Tensor;
 /**
  * The processor Java runs on: tensors off the heap, kernels in the Vector API, a team of threads.
  *
- * <p>On Linux x86-64 with AVX2 or AVX-512, products of matrices run in machine code that is written at the
- * first use, if Java was started with {@code --enable-native-access=org.gatun.engine}; see {@link #products}.
+ * <p>On Linux x86-64 with AVX2 or AVX-512, the loops of a training in F32 run in machine code that is written at the
+ * first use, if Java was started with {@code --enable-native-access=org.gatun.engine}; see {@link #loops}.
  * {@code -Dorg.gatun.machineCode=false} leaves them to the Vector API there too.
  */
 public final class CpuDevice implements Device {
@@ -96,15 +96,14 @@ public final class CpuDevice implements Device {
     return "cpu (" + workers.threads() + " threads, " + Lanes.SPECIES.length() + " lanes)";
   }
 
-  /** What multiplies matrices of F32, and if it is not the fastest of ours, why. */
-  public String products() {
-    if (blas != null) {
-      return "by the BLAS " + blas;
-    }
+  /** What the loops over F32 are made of, and if that is not the fastest of ours, why. */
+  public String loops() {
     String obstacle = X86Kernels.obstacle();
-    return obstacle == null
-        ? "in machine code for " + (Lanes.SPECIES.length() == 16 ? "AVX-512" : "AVX2")
-        : "by the Vector API: " + obstacle;
+    String loops =
+        obstacle == null
+            ? "in machine code for " + (Lanes.SPECIES.length() == 16 ? "AVX-512" : "AVX2")
+            : "by the Vector API: " + obstacle;
+    return blas == null ? loops : loops + "; products by the BLAS " + blas;
   }
 
   @Override

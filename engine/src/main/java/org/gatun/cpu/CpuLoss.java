@@ -90,7 +90,7 @@ final class CpuLoss implements Kernels.Loss {
     for (int from = 0; from < classes; from += PIECE) {
       int size = Math.min(PIECE, classes - from);
       load(piece, logits, n, from, size);
-      float raised = Math.max(max, Lanes.max(piece, 0, size));
+      float raised = Math.max(max, SoftmaxLanes.max(piece, size));
       // Minus infinity less itself would be NaN: as long as nothing else was seen, nothing is
       // summed.
       if (raised != Float.NEGATIVE_INFINITY) {

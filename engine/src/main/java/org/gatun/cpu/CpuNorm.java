@@ -3,6 +3,7 @@ package org.gatun.cpu;
 import static org.gatun.cpu.CpuDevice.bytes;
 
 import java.util.Arrays;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels;
 import org.gatun.tensor.Kernels.Sink;
@@ -30,6 +31,10 @@ final class CpuNorm implements Kernels.Norm {
   private static final int WEIGHT = 2;
   private static final int BIAS = 3;
   private static final int PARTIAL = 4;
+  private static final int NUMBERS = 5;
+
+  /** What machine code is told of a row, and tells. */
+  private static final int ROW_NUMBERS = 4;
 
   private final CpuDevice device;
 
@@ -82,11 +87,16 @@ final class CpuNorm implements Kernels.Norm {
     int rowsPerTask = Math.max(1, TASK / Math.max(1, size));
     float[] weights = shared(WEIGHT, weight, size);
     float[] biases = shared(BIAS, bias, size);
+    boolean inPlace = isF32(a, b, sum, y);
     device.workers().run(
         (rows + rowsPerTask - 1) / rowsPerTask,
         (task, worker) -> {
-          float[] row = device.scratch(worker, ROW, size);
           int end = Math.min(rows, (task + 1) * rowsPerTask);
+          if (inPlace) {
+            forwardInPlace(sum, y, mean, rstd, a, b, weights, biases, eps, task * rowsPerTask, end, worker);
+            return;
+          }
+          float[] row = device.scratch(worker, ROW, size);
           for (int n = task * rowsPerTask; n < end; n++) {
             load(row, a, n, size);
             if (b != null) {
@@ -98,6 +108,52 @@ final class CpuNorm implements Kernels.Norm {
             Lanes.store(bytes(y), y.dtype(), y.offset() + (long) n * size, row, 0, size);
           }
         });
+  }
+
+  /** Whether rows can be passed over where they are. */
+  private static boolean isF32(Tensor... tensors) {
+    return X86Pass.AVAILABLE && Arrays.stream(tensors).allMatch(x -> x == null || x.dtype() == DType.F32);
+  }
+
+  /** Rows from one to before another, all at a time. */
+  private void forwardInPlace(
+      Tensor sum, Tensor y, Tensor mean, Tensor rstd, Tensor a, Tensor b, float[] weights, float[] biases, float eps,
+      int first, int end, int worker) {
+    int size = a.shape().dim(-1);
+    int rows = end - first;
+    Rows x = rows(a, first, size);
+    if (b != null) {
+      Rows both = rows(sum, first, size);
+      X86Pass.ADD.run((long) rows * size, x, rows(b, first, size), both);
+      x = both;
+    }
+    float[] numbers = device.scratch(worker, NUMBERS, rows * ROW_NUMBERS);
+    Rows each = Rows.of(numbers, 0, ROW_NUMBERS);
+    if (mean != null) {
+      X86Pass.NORM_MEAN.runRows(rows, size, x, each);
+    }
+    for (int i = 0; i < rows; i++) {
+      int at = i * ROW_NUMBERS;
+      numbers[at] = mean == null ? 0 : numbers[at] / size;
+      if (mean != null) {
+        set(mean, first + i, numbers[at]);
+      }
+    }
+    X86Pass.NORM_DEVIATION.runRows(rows, size, x, each);
+    for (int i = 0; i < rows; i++) {
+      int at = i * ROW_NUMBERS + 1;
+      numbers[at] = reciprocalDeviation(numbers[at], size, eps);
+      set(rstd, first + i, numbers[at]);
+    }
+    X86Pass.NORMALIZE.runRows(rows, size, x, Rows.of(weights, 0), Rows.of(biases, 0), rows(y, first, size), each);
+  }
+
+  private static Rows rows(Tensor x, int first, int size) {
+    return new Rows(bytes(x), (x.offset() + (long) first * size) * Float.BYTES, (long) size * Float.BYTES);
+  }
+
+  private static float reciprocalDeviation(double squares, int size, float eps) {
+    return (float) (1 / Math.sqrt(squares / size + eps));
   }
 
   /** row += b's row, kept in {@code sum}; goes on with the sum as its type has rounded it. */
@@ -120,7 +176,7 @@ final class CpuNorm implements Kernels.Norm {
       set(mean, n, average);
       squares = NormLoops.center(row, size, average);
     }
-    return (float) (1 / Math.sqrt(squares / size + eps));
+    return reciprocalDeviation(squares, size, eps);
   }
 
   private void backward(
@@ -131,15 +187,21 @@ final class CpuNorm implements Kernels.Norm {
     int groups = Math.min(MAX_GROUPS, (rows + GROUP - 1) / GROUP);
     float[] weights = shared(WEIGHT, weight, size);
     float[] partial = device.scratch(0, PARTIAL, Math.max(1, 2 * groups) * size);
+    boolean inPlace = isF32(dy, carried, x, dx == null ? null : dx.into());
     device.workers().run(
         groups,
         (group, worker) -> {
-          float[] normed = device.scratch(worker, ROW, size);
-          float[] gradient = device.scratch(worker, OTHER_ROW, size);
           int weightAt = 2 * group * size;
           Arrays.fill(partial, weightAt, weightAt + 2 * size, 0);
+          int first = (int) ((long) rows * group / groups);
           int end = (int) ((long) rows * (group + 1) / groups);
-          for (int n = (int) ((long) rows * group / groups); n < end; n++) {
+          if (inPlace) {
+            backwardInPlace(dx, partial, weightAt, dy, carried, x, weights, mean, rstd, first, end, worker);
+            return;
+          }
+          float[] normed = device.scratch(worker, ROW, size);
+          float[] gradient = device.scratch(worker, OTHER_ROW, size);
+          for (int n = first; n < end; n++) {
             load(normed, x, n, size);
             load(gradient, dy, n, size);
             float deviation = get(rstd, n);
@@ -155,8 +217,50 @@ final class CpuNorm implements Kernels.Norm {
             }
           }
         });
-    combine(dweight, partial, 0, groups, size);
-    combine(dbias, partial, size, groups, size);
+    device.workers().run(1, (_, _) -> {
+      combine(dweight, partial, 0, groups, size);
+      combine(dbias, partial, size, groups, size);
+    });
+  }
+
+  /** Rows from one to before another, all at a time. */
+  private void backwardInPlace(
+      Sink dx, float[] partial, int weightAt, Tensor dy, Tensor carried, Tensor x, float[] weights, Tensor mean,
+      Tensor rstd, int first, int end, int worker) {
+    int size = x.shape().dim(-1);
+    int rows = end - first;
+    float[] numbers = device.scratch(worker, NUMBERS, rows * ROW_NUMBERS);
+    for (int i = 0; i < rows; i++) {
+      numbers[i * ROW_NUMBERS] = mean == null ? 0 : get(mean, first + i);
+      numbers[i * ROW_NUMBERS + 1] = get(rstd, first + i);
+    }
+    Rows each = Rows.of(numbers, 0, ROW_NUMBERS);
+    Rows weight = Rows.of(weights, 0);
+    Rows from = rows(dy, first, size);
+    Rows input = rows(x, first, size);
+    X86Pass.NORM_SUMS.runRows(
+        rows, size, from, input, weight, Rows.of(partial, weightAt), Rows.of(partial, weightAt + size), each);
+    if (dx == null) {
+      return;
+    }
+    for (int i = 0; i < rows; i++) {
+      int at = i * ROW_NUMBERS + 2;
+      numbers[at] = mean == null ? 0 : numbers[at] / size;
+      numbers[at + 1] /= size;
+    }
+    Rows to = rows(dx.into(), first, size);
+    Rows kept = carried != null ? rows(carried, first, size) : dx.add() ? to : zeros(worker, size);
+    if (dx.add() && carried != null) {
+      X86Pass.ADD.run((long) rows * size, to, kept, to);
+      kept = to;
+    }
+    X86Pass.NORM_GRADIENT.runRows(rows, size, from, input, weight, kept, to, each);
+  }
+
+  private Rows zeros(int worker, int size) {
+    float[] row = device.scratch(worker, ROW, size);
+    Arrays.fill(row, 0, size, 0);
+    return Rows.of(row, 0);
   }
 
   /** Adds up what the groups found, in their order. */

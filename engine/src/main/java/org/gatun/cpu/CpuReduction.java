@@ -131,7 +131,7 @@ final class CpuReduction implements Kernels.Reduction {
       }
       results[i] = (float) sum;
     }
-    store(y, results, 0, (int) outputs);
+    device.workers().run(1, (_, _) -> store(y, results, 0, (int) outputs));
   }
 
   /** Elements of an array brought together, a chunk at a time. */
@@ -205,7 +205,7 @@ final class CpuReduction implements Kernels.Reduction {
               }
             });
     if (pieces > 1) {
-      finish(y, combine, sums, pieces, 0, (int) outputs);
+      device.workers().run(1, (_, _) -> finish(y, combine, sums, pieces, 0, (int) outputs));
     }
   }
 
@@ -231,14 +231,13 @@ final class CpuReduction implements Kernels.Reduction {
     Arrays.fill(sums, at, at + columns, nothing(combine));
     for (int i = 0; i < rows; i += BLOCK) {
       x.load(block, 0, (first + i) * inner + column, columns);
-      for (int k = i + 1; k < Math.min(rows, i + BLOCK); k++) {
-        long position = (first + k) * inner + column;
-        if (combine == Combine.SUM) {
-          x.addTo(block, position, columns);
-        } else {
-          x.load(row, 0, position, columns);
-          choose(combine, block, row, columns);
-        }
+      int end = Math.min(rows, i + BLOCK);
+      if (combine == Combine.SUM) {
+        x.addRows(block, (first + i + 1) * inner + column, inner, end - i - 1, columns);
+      }
+      for (int k = i + 1; combine != Combine.SUM && k < end; k++) {
+        x.load(row, 0, (first + k) * inner + column, columns);
+        choose(combine, block, row, columns);
       }
       for (int j = 0; j < columns; j++) {
         sums[at + j] = combine(combine, sums[at + j], block[j]);

@@ -41,8 +41,12 @@ final class CpuUpdate implements Kernels.Update {
           double sum = 0;
           for (long from = (long) task * TASK; from < end; from += PIECE) {
             int n = (int) Math.min(PIECE, end - from);
-            Lanes.load(piece, 0, bytes(x), x.dtype(), x.offset() + from, n);
-            sum += UpdateLoops.squares(piece, n);
+            if (X86Pass.AVAILABLE && x.dtype() == DType.F32) {
+              sum += UpdateLoops.squares(bytes(x), x.offset() + from, n);
+            } else {
+              Lanes.load(piece, 0, bytes(x), x.dtype(), x.offset() + from, n);
+              sum += UpdateLoops.squares(piece, n);
+            }
           }
           sums[task] = sum;
         });

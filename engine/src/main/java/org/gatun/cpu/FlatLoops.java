@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Formula;
 import org.gatun.tensor.Formula.Function2;
@@ -45,6 +46,10 @@ final class FlatLoops {
   static void run(
       Formula formula, Sink y, List<Tensor> operands, float[] scalars, long from, int n) {
     var binary = (Formula.Binary) formula;
+    if (X86Pass.AVAILABLE) {
+      runByCode(binary, y, operands, scalars, from, n);
+      return;
+    }
     MemorySegment to = bytes(y.into(), from, n);
     MemorySegment a = bytes(operands.get(((Formula.Operand) binary.a()).index()), from, n);
     if (binary.b() instanceof Formula.Scalar(int index)) {
@@ -61,6 +66,22 @@ final class FlatLoops {
       case SUBTRACT -> subtract(to, a, b, n);
       default -> multiply(to, a, b, n);
     }
+  }
+
+  private static void runByCode(
+      Formula.Binary binary, Sink y, List<Tensor> operands, float[] scalars, long from, int n) {
+    Rows to = floats(y.into(), from);
+    Rows a = floats(operands.get(((Formula.Operand) binary.a()).index()), from);
+    if (binary.b() instanceof Formula.Scalar(int index)) {
+      X86Pass pass = binary.function() == Function2.ADD ? X86Pass.ADD_NUMBER : X86Pass.MULTIPLY_BY_NUMBER;
+      pass.run(n, scalars[index], a, to);
+      return;
+    }
+    X86Pass.of(binary.function()).run(n, a, floats(operands.get(((Formula.Operand) binary.b()).index()), from), to);
+  }
+
+  private static Rows floats(Tensor x, long from) {
+    return Rows.of(CpuDevice.bytes(x), x.offset() + from);
   }
 
   private static MemorySegment bytes(Tensor x, long from, int n) {

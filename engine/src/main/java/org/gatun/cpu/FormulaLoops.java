@@ -5,6 +5,7 @@ import static org.gatun.cpu.Lanes.SPECIES;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.Formula.Function;
 import org.gatun.tensor.Formula.Function2;
 
@@ -31,6 +32,11 @@ final class FormulaLoops {
   }
 
   static void run(Function2 function, float[] r, int y, int a, int aMask, int b, int bMask, int n) {
+    X86Pass pass = aMask != 0 && bMask != 0 ? X86Pass.of(function) : null;
+    if (pass != null) {
+      pass.run(n, Rows.of(r, a), Rows.of(r, b), Rows.of(r, y));
+      return;
+    }
     switch (function) {
       case ADD -> add(r, y, a, aMask, b, bMask, n);
       case SUBTRACT -> subtract(r, y, a, aMask, b, bMask, n);

@@ -17,10 +17,10 @@ final class GeluLoops {
 
   // tanh(u) is written as a logistic function of 2u = √(8/π) (x + 0.044715 x³), which keeps the
   // digits that 1 + tanh would cancel.
-  private static final float LINEAR = 1.5957691216057308f;
-  private static final float CUBIC = 0.07135481627159425f;
-  private static final float SQRT_HALF = 0.7071067811865476f;
-  private static final float INVERSE_SQRT_TWO_PI = 0.3989422804014327f;
+  static final float LINEAR = 1.5957691216057308f;
+  static final float CUBIC = 0.07135481627159425f;
+  static final float SQRT_HALF = 0.7071067811865476f;
+  static final float INVERSE_SQRT_TWO_PI = 0.3989422804014327f;
 
   private GeluLoops() {}
 

@@ -53,7 +53,7 @@ final class GemmPanels {
       }
     } else {
       int done = width == TILE_COLUMNS && code != null ? copy(code, x, packed, at) : 0;
-      packColumns(x.part(done, 0, x.rows() - done, x.columns()), width, packed, at + done * x.columns());
+      packColumns(code, x.part(done, 0, x.rows() - done, x.columns()), width, packed, at + done * x.columns());
     }
   }
 
@@ -62,7 +62,7 @@ final class GemmPanels {
     int whole = x.columns() > 0 ? x.rows() / TILE_COLUMNS * TILE_COLUMNS : 0;
     for (int row = 0; row < whole; row += TILE_COLUMNS) {
       var columns = new Rows(x.bytes(), x.at(row, 0) * Float.BYTES, x.columnStride() * Float.BYTES);
-      code.copy(columns, x.columns(), packed, at + row * x.columns());
+      code.copy(columns, x.columns(), TILE_COLUMNS, Rows.of(packed, at + row * x.columns(), TILE_COLUMNS));
     }
     return whole;
   }
@@ -72,7 +72,7 @@ final class GemmPanels {
     int blocks = x.columns() / LANES;
     for (int j = 0; j < TILE_COLUMNS && blocks > 0; j += LANES) {
       var rows = new Rows(x.bytes(), x.at(row + j, 0) * Float.BYTES, x.rowStride() * Float.BYTES);
-      code.transpose(rows, blocks, panel, at + j);
+      code.transpose(rows, blocks, Rows.of(panel, at + j, TILE_COLUMNS));
     }
     return blocks * LANES;
   }
@@ -96,18 +96,18 @@ final class GemmPanels {
   }
 
   /** All panels from rows that are neighbours of each other; the last panels by four rows at a time. */
-  private static void packColumns(Matrix x, int width, float[] packed, int at) {
+  private static void packColumns(X86Kernels code, Matrix x, int width, float[] packed, int at) {
     for (int k = 0; k < x.columns(); k += COLUMN_STRIP) {
-      packColumns(x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, packed, at);
+      packColumns(code, x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, packed, at);
     }
   }
 
   /** The n columns from {@code k} on; panels of four rows by fours from the beginning. */
-  private static void packColumns(Matrix x, int k, int n, int width, float[] packed, int at) {
+  private static void packColumns(X86Kernels code, Matrix x, int k, int n, int width, float[] packed, int at) {
     int depth = x.columns();
     int row = 0;
     for (; width > 4 && row + Math.max(width, NARROW.length()) <= x.rows(); row += width) {
-      copyColumns(x, row, width, k, n, packed, at + row * depth + k * width);
+      copyColumns(code, x, row, width, k, n, packed, at + row * depth + k * width);
     }
     int quads = Math.ceilDiv(x.rows(), width) * quads(width);
     for (int quad = row / width * quads(width); quad < quads; quad++) {
@@ -122,7 +122,7 @@ final class GemmPanels {
   }
 
   /** Copies {@code width} rows: a panel for large tiles. */
-  private static void copyColumns(Matrix x, int row, int width, int k, int n, float[] packed, int to) {
+  private static void copyColumns(X86Kernels code, Matrix x, int row, int width, int k, int n, float[] packed, int to) {
     long place = x.at(row, k) * Float.BYTES;
     long stepBytes = x.columnStride() * Float.BYTES;
     if (width == 4 * LANES) {
@@ -130,10 +130,16 @@ final class GemmPanels {
     } else if (width == 2 * LANES) {
       copyPairs(x.bytes(), place, stepBytes, n, packed, to);
     } else {
-      // What such a vector writes beyond the panel's width is overwritten by the next one, and the last is written
-      // singly, for there a neighbour may be at work.
-      copyNarrow(x.bytes(), place, stepBytes, n - 1, packed, to);
-      for (int j = 0; j < width; j++) {
+      // What such a vector writes beyond the panel's width is overwritten by the next one, and the last of the panel
+      // is written singly, for there a neighbour may be at work.
+      boolean last = k + n == x.columns();
+      int vectors = last ? n - 1 : n;
+      if (code == null) {
+        copyNarrow(x.bytes(), place, stepBytes, vectors, packed, to);
+      } else if (vectors > 0) {
+        code.copy(new Rows(x.bytes(), place, stepBytes), vectors, X86Kernels.NARROW, Rows.of(packed, to, LARGE));
+      }
+      for (int j = 0; last && j < width; j++) {
         packed[to + (n - 1) * LARGE + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
       }
     }

@@ -200,7 +200,7 @@ final class GemmWorker {
     }
   }
 
-  /** Floats from row to row in the strip: tiles one below the other, or whole rows where something is done to them in the end. */
+  /** Rows from row to row in the strip: tiles one below the other, or whole rows where something is done to them in the end. */
   private static int stride(Block block, int columns) {
     return block.storesTiles() ? TILE_COLUMNS : Math.ceilDiv(columns, TILE_COLUMNS) * TILE_COLUMNS;
   }
@@ -287,9 +287,51 @@ final class GemmWorker {
     int from = chunk * block.chunk();
     int columns = Math.min(block.product().c().columns() - from, block.chunk());
     int stride = stride(block, columns);
+    if (finishesByCode(block)) {
+      finishByCode(block, stride, block.row() + row, rows, from, columns);
+      return;
+    }
     for (int i = 0; i < rows; i++) {
       store(block, i * stride, block.row() + row + i, from, columns);
     }
+  }
+
+  /** Whether GELU and its gradient can be computed on the way from the strip to memory. */
+  private boolean finishesByCode(Block block) {
+    GemmProduct product = block.product();
+    return code != null
+        && block.last()
+        && !block.adds()
+        && product.c().dtype() == DType.F32
+        && switch (product.finish()) {
+          case Finish.BiasGelu(Matrix bias, Matrix kept, Gelu _) ->
+              bias != null && bias.dtype() == DType.F32 && kept.dtype() == DType.F32;
+          case Finish.GeluGradient(Matrix kept, Gelu _) -> kept.dtype() == DType.F32;
+          default -> false;
+        };
+  }
+
+  private void finishByCode(Block block, int stride, int row, int rows, int column, int n) {
+    GemmProduct product = block.product();
+    Rows sums = Rows.of(strip, 0, stride);
+    Rows c = rows(product.c(), row, column);
+    switch (product.finish()) {
+      case Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu form) -> {
+        Rows kept = rows(preActivation.item(product.index()), row, column);
+        X86Pass pass = form == Gelu.TANH ? X86Pass.BIAS_GELU_TANH : X86Pass.BIAS_GELU_ERF;
+        pass.runRows(rows, n, sums, Rows.of(bias.bytes(), bias.at(0, column)), kept, c);
+      }
+      case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
+        Rows kept = rows(preActivation.item(product.index()), row, column);
+        X86Pass pass = form == Gelu.TANH ? X86Pass.GELU_TANH_GRADIENT : X86Pass.GELU_ERF_GRADIENT;
+        pass.runRows(rows, n, sums, kept, c);
+      }
+      default -> throw new IllegalStateException("not finished by code: " + product.finish());
+    }
+  }
+
+  private static Rows rows(Matrix x, int row, int column) {
+    return new Rows(x.bytes(), x.at(row, column) * Float.BYTES, x.rowStride() * Float.BYTES);
   }
 
   /** Brings n elements of a row from the strip to where they belong: partial sums, or finished, C. */

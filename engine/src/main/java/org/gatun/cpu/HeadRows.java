@@ -7,6 +7,7 @@ import static org.gatun.cpu.Tiles.SIDE;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Tensor;
 
@@ -16,6 +17,7 @@ import org.gatun.tensor.Tensor;
  */
 record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int size) {
   private static final int LANES = SPECIES.length();
+  private static final X86Kernels CODE = X86Kernels.orNull();
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
   static HeadRows of(Tensor view, int batch, int head) {
@@ -33,7 +35,11 @@ record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int
     for (int from = 0, at = 0; from < size; from += SIDE, at += AREA) {
       int columns = Math.min(SIDE, size - from);
       int whole = dtype == DType.F32 ? SPECIES.loopBound(columns) : 0;
-      for (int j = 0; j < whole; j += LANES) {
+      if (CODE != null && whole > 0 && rows > 0) {
+        long place = (start + first * stride + from) * Float.BYTES;
+        CODE.copy(new Rows(segment, place, stride * Float.BYTES), rows, whole, Rows.of(tiles, at, SIDE));
+      }
+      for (int j = 0; CODE == null && j < whole; j += LANES) {
         loadVectors(tiles, at + j, segment, start + first * stride + from + j, stride, rows);
       }
       for (int i = 0; whole < columns && i < rows; i++) {
@@ -48,7 +54,11 @@ record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int
     for (int from = 0, at = tilesAt; from < size; from += SIDE, at += AREA) {
       int columns = Math.min(SIDE, size - from);
       int whole = dtype == DType.F32 && !add ? SPECIES.loopBound(columns) : 0;
-      for (int j = 0; j < whole; j += LANES) {
+      if (CODE != null && whole > 0 && rows > 0) {
+        long place = (start + first * stride + from) * Float.BYTES;
+        CODE.copy(Rows.of(tiles, at, SIDE), rows, whole, new Rows(segment, place, stride * Float.BYTES));
+      }
+      for (int j = 0; CODE == null && j < whole; j += LANES) {
         storeVectors(segment, start + first * stride + from + j, stride, tiles, at + j, rows);
       }
       for (int i = 0; whole < columns && i < rows; i++) {

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Tensor;
 
@@ -101,12 +102,25 @@ final class HostView {
     }
   }
 
+  /** y += n elements from a position on, then from {@code step} later, and so on: so many times. */
+  void addRows(float[] y, long position, int step, int rows, int n) {
+    boolean regular = rank == 1 || rank == 2 && step == dims[1];
+    if (X86Pass.AVAILABLE && dtype == DType.F32 && regular && strides[rank - 1] == 1) {
+      long distance = rank == 1 ? step : strides[0];
+      Rows sum = Rows.of(y, 0);
+      Rows added = new Rows(segment, element(position) * Float.BYTES, distance * Float.BYTES);
+      X86Pass.ADD.runRows(rows, n, sum, added, sum);
+      return;
+    }
+    for (int i = 0; i < rows; i++) {
+      addTo(y, position + (long) i * step, n);
+    }
+  }
+
   /** y += n elements of one innermost row. */
-  void addTo(float[] y, long position, int n) {
-    long inner = dims[rank - 1];
-    long row = rank == 1 ? 0 : position / inner;
+  private void addTo(float[] y, long position, int n) {
     long stride = strides[rank - 1];
-    long element = (rank == 1 ? offset : start(row)) + (position - row * inner) * stride;
+    long element = element(position);
     if (stride == 1) {
       Lanes.addElements(y, 0, segment, dtype, element, n);
       return;
@@ -114,6 +128,12 @@ final class HostView {
     for (int i = 0; i < n; i++) {
       y[i] += Lanes.get(segment, dtype, element + i * stride);
     }
+  }
+
+  private long element(long position) {
+    long inner = dims[rank - 1];
+    long row = rank == 1 ? 0 : position / inner;
+    return (rank == 1 ? offset : start(row)) + (position - row * inner) * strides[rank - 1];
   }
 
   /** Writes n floats as elements, or adds them. */

@@ -13,6 +13,7 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Gelu;
 
@@ -136,6 +137,11 @@ final class Lanes {
   }
 
   private static void addF32(MemorySegment target, long element, float[] from, int at, int n) {
+    if (X86Pass.AVAILABLE) {
+      Rows to = Rows.of(target, element);
+      X86Pass.ADD.run(n, to, Rows.of(from, at), to);
+      return;
+    }
     int i = 0;
     for (int end = n - LANES; i <= end; i += LANES) {
       long place = (element + i) * Float.BYTES;
@@ -314,11 +320,19 @@ final class Lanes {
 
   /** x = eˣ in place. */
   static void exp(float[] x, int at, int n) {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.EXP.run(n, Rows.of(x, at), Rows.of(x, at));
+      return;
+    }
     run(EXP[0], x, at, x, at, n);
   }
 
   /** x = ln x in place. */
   static void log(float[] x, int at, int n) {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.LOG.run(n, Rows.of(x, at), Rows.of(x, at));
+      return;
+    }
     run(LOG[0], x, at, x, at, n);
   }
 
@@ -336,6 +350,9 @@ final class Lanes {
 
   /** Σ a · b. */
   static float dot(float[] a, int aAt, float[] b, int bAt, int n) {
+    if (X86Pass.AVAILABLE) {
+      return X86Pass.DOT.run(n, Rows.of(a, aAt), Rows.of(b, bAt));
+    }
     FloatVector s0 = broadcast(SPECIES, 0f);
     FloatVector s1 = s0;
     FloatVector s2 = s0;
@@ -361,6 +378,9 @@ final class Lanes {
 
   /** Σ x. */
   static float sum(float[] x, int at, int n) {
+    if (X86Pass.AVAILABLE) {
+      return X86Pass.SUM.run(n, Rows.of(x, at));
+    }
     FloatVector s0 = broadcast(SPECIES, 0f);
     FloatVector s1 = s0;
     FloatVector s2 = s0;
@@ -414,6 +434,11 @@ final class Lanes {
   /** y += n elements of a type. */
   static void addElements(
       float[] y, int at, MemorySegment source, DType dtype, long element, int n) {
+    if (X86Pass.AVAILABLE && dtype == DType.F32) {
+      Rows to = Rows.of(y, at);
+      X86Pass.ADD.run(n, to, Rows.of(source, element), to);
+      return;
+    }
     if (dtype != DType.F32) {
       for (int i = 0; i < n; i++) {
         y[at + i] += get(source, dtype, element + i);
@@ -434,6 +459,10 @@ final class Lanes {
 
   /** y += factor · x. */
   static void axpy(float[] y, int yAt, float factor, float[] x, int xAt, int n) {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.AXPY.run(n, factor, Rows.of(x, xAt), Rows.of(y, yAt));
+      return;
+    }
     int i = 0;
     for (int end = n - LANES; i <= end; i += LANES) {
       at(x, xAt + i).fma(broadcast(SPECIES, factor), at(y, yAt + i)).intoArray(y, yAt + i);
@@ -445,6 +474,10 @@ final class Lanes {
 
   /** x *= factor. */
   static void scale(float[] x, int at, float factor, int n) {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.MULTIPLY_BY_NUMBER.run(n, factor, Rows.of(x, at), Rows.of(x, at));
+      return;
+    }
     for (int i = at; i < at + n; i++) {
       x[i] *= factor;
     }

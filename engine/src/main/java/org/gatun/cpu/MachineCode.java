@@ -62,7 +62,12 @@ final class MachineCode {
    * segments, for no collection moves them meanwhile: so the code must return within a fraction of a millisecond.
    */
   static MethodHandle caller(MemoryLayout... arguments) {
-    return LINKER.downcallHandle(FunctionDescriptor.ofVoid(arguments), Linker.Option.critical(true));
+    return caller(FunctionDescriptor.ofVoid(arguments));
+  }
+
+  /** As {@link #caller(MemoryLayout...)}, of code that returns something. */
+  static MethodHandle caller(FunctionDescriptor type) {
+    return LINKER.downcallHandle(type, Linker.Option.critical(true));
   }
 
   private static MethodHandle function(String name, FunctionDescriptor type) {

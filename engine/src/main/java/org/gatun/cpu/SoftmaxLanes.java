@@ -5,6 +5,7 @@ import static org.gatun.cpu.Lanes.SPECIES;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import org.gatun.cpu.X86Kernels.Rows;
 
 /** The exponentials of a softmax, whose arguments are zero at most, give or take a rounding. */
 final class SoftmaxLanes {
@@ -33,8 +34,16 @@ final class SoftmaxLanes {
     return p.mul(power).blend(0f, x.compare(VectorOperators.LT, -87f));
   }
 
+  /** The largest of x from its beginning; beside a NaN it may be another, for a NaN reaches the sum by its exponential. */
+  static float max(float[] x, int n) {
+    return X86Pass.AVAILABLE ? X86Pass.LARGEST.run(n, Rows.of(x, 0)) : Lanes.max(x, 0, n);
+  }
+
   /** x = exp(x - shift) in place; returns the sum of the results. There is room in x for whole vectors. */
   static float expAndSum(float[] x, int at, int n, float shift) {
+    if (X86Pass.AVAILABLE) {
+      return X86Pass.SOFTMAX_SUM.run(n, shift, Rows.of(x, at));
+    }
     int whole = wholeVectors(x, at, n);
     FloatVector sum = FloatVector.zero(SPECIES);
     for (int i = 0; i < whole; i += LANES) {
@@ -47,6 +56,10 @@ final class SoftmaxLanes {
 
   /** x = exp(x - shift) · factor in place. There is room in x for whole vectors. */
   static void expAndScale(float[] x, int at, int n, float shift, float factor) {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.SOFTMAX_SCALE.run(1, n, shift, factor, Rows.of(x, at));
+      return;
+    }
     int whole = wholeVectors(x, at, n);
     for (int i = 0; i < whole; i += LANES) {
       exp(FloatVector.fromArray(SPECIES, x, at + i).sub(shift)).mul(factor).intoArray(x, at + i);

@@ -36,12 +36,26 @@ final class Tiles {
     return (n + SIDE - 1) / SIDE;
   }
 
+  /** c[i, j] = row[j] + Σ_k a[i, k] b[k, j]; the products in order of k. */
+  static void setProduct(
+      float[] c, int cAt, float[] row, int rowAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns,
+      int depth) {
+    if (CODE != null) {
+      multiplyByCode(true, c, cAt, row, rowAt, 0, a, aAt, b, bAt, rows, columns, depth);
+      return;
+    }
+    for (int i = 0; i < rows; i++) {
+      System.arraycopy(row, rowAt, c, cAt + i * SIDE, columns);
+    }
+    addProduct(c, cAt, a, aAt, b, bAt, rows, columns, depth);
+  }
+
   /** c[i, j] += Σ_k a[i, k] b[k, j]; the products in order of k. */
   static void addProduct(
       float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns,
       int depth) {
     if (CODE != null) {
-      addByCode(true, c, cAt, a, aAt, b, bAt, rows, columns, depth);
+      multiplyByCode(true, c, cAt, c, cAt, SIDE, a, aAt, b, bAt, rows, columns, depth);
       return;
     }
     for (int j = 0; j < columns; j += STRIP) {
@@ -56,7 +70,7 @@ final class Tiles {
       float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns,
       int depth) {
     if (CODE != null) {
-      addByCode(false, c, cAt, a, aAt, b, bAt, rows, columns, depth);
+      multiplyByCode(false, c, cAt, c, cAt, SIDE, a, aAt, b, bAt, rows, columns, depth);
       return;
     }
     for (int j = 0; j < columns; j += STRIP) {
@@ -66,22 +80,26 @@ final class Tiles {
     }
   }
 
-  /** By machine code, which sums first and adds c to that. */
-  private static void addByCode(
-      boolean byRows, float[] c, int cAt, float[] a, int aAt, float[] b, int bAt, int rows, int columns, int depth) {
+  /** By machine code, which sums first and then adds rows that lie so far apart. */
+  private static void multiplyByCode(
+      boolean byRows, float[] c, int cAt, float[] added, int addedAt, int distance, float[] a, int aAt, float[] b,
+      int bAt,
+      int rows, int columns, int depth) {
     int large = rows / X86Kernels.TILE_ROWS;
     int first = large * X86Kernels.TILE_ROWS;
     for (int j = 0; j < columns; j += STRIP) {
       Rows right = Rows.of(b, bAt + j, SIDE);
       if (large > 0) {
         Rows to = Rows.of(c, cAt + j, SIDE);
+        Rows addend = Rows.of(added, addedAt + j, distance);
         CODE.strip(X86Kernels.TILE_ROWS, byRows)
-            .multiply(large, depth, Rows.of(a, aAt, SIDE), right, to, to);
+            .multiply(large, depth, Rows.of(a, aAt, SIDE), right, to, addend);
       }
       if (first < rows) {
         Rows to = Rows.of(c, cAt + first * SIDE + j, SIDE);
+        Rows addend = Rows.of(added, addedAt + first * distance + j, distance);
         CODE.strip(rows - first, byRows)
-            .multiply(1, depth, Rows.of(a, aAt + (byRows ? first * SIDE : first), SIDE), right, to, to);
+            .multiply(1, depth, Rows.of(a, aAt + (byRows ? first * SIDE : first), SIDE), right, to, addend);
       }
     }
   }
@@ -160,8 +178,14 @@ final class Tiles {
     c31.intoArray(c, cAt + 3 * SIDE + LANES);
   }
 
-  /** t[j, i] = x[i, j] for rows i and columns j; both are rounded up to fours, which a tile has room for. */
+  /** t[j, i] = x[i, j] for rows i and columns j; both are rounded up, which a tile has room for. */
   static void transpose(float[] t, int tAt, float[] x, int xAt, int rows, int columns) {
+    if (CODE != null) {
+      for (int i = 0; i < rows; i += LANES) {
+        CODE.transpose(Rows.of(x, xAt + i * SIDE, SIDE), Math.ceilDiv(columns, LANES), Rows.of(t, tAt + i, SIDE));
+      }
+      return;
+    }
     for (int i = 0; i < rows; i += 4) {
       transposeFourRows(t, tAt + i, x, xAt + i * SIDE, columns);
     }
@@ -185,8 +209,36 @@ final class Tiles {
     }
   }
 
+  /** x[i, j] *= factors[i], where factors begin at a position. */
+  static void scaleRows(float[] x, int at, int rows, int columns, float[] factors, int factorsAt) {
+    if (X86Pass.AVAILABLE) {
+      Rows tile = Rows.of(x, at, SIDE);
+      X86Pass.SCALE_ROWS.runRows(rows, columns, tile, Rows.of(factors, factorsAt, 1), tile);
+      return;
+    }
+    for (int i = 0; i < rows; i++) {
+      Lanes.scale(x, at + i * SIDE, factors[factorsAt + i], columns);
+    }
+  }
+
+  /** sums[i] = Σ_j a[i, j] b[i, j]. */
+  static void dotRows(float[] sums, float[] a, int aAt, float[] b, int bAt, int rows, int columns) {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.DOT_ROWS.runRows(rows, columns, Rows.of(a, aAt, SIDE), Rows.of(b, bAt, SIDE), Rows.of(sums, 0, 1));
+      return;
+    }
+    for (int i = 0; i < rows; i++) {
+      sums[i] = Lanes.dot(a, aAt + i * SIDE, b, bAt + i * SIDE, columns);
+    }
+  }
+
   /** x[i, j] *= factor. */
   static void scale(float[] x, int at, int rows, int columns, float factor) {
+    if (X86Pass.AVAILABLE) {
+      Rows tile = Rows.of(x, at, SIDE);
+      X86Pass.MULTIPLY_BY_NUMBER.run(rows, columns, factor, 0, tile, tile);
+      return;
+    }
     for (int i = 0; i < rows; i++) {
       Lanes.scale(x, at + i * SIDE, factor, columns);
     }

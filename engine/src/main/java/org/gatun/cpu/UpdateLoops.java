@@ -10,6 +10,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
+import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.tensor.Kernels;
 
 /** The loops of {@link CpuUpdate}, on F32 memory in place; positions are in bytes. */
@@ -36,10 +37,30 @@ final class UpdateLoops {
           by.beta1(), 1 - by.beta1(), by.beta2(), 1 - by.beta2(),
           -step.learningRate() / step.correction1(), 1 / step.correction2(), by.eps());
     }
+
+    float[] inOrder() {
+      return new float[]{scale, keep, beta1, beta1Rest, beta2, beta2Rest, rate, correction, eps};
+    }
   }
 
   /** What {@link #sgd} multiplies by; {@code rate} is negative. */
   record Sgd(float scale, float decay, float momentum, float rate) {}
+
+  /** Σ x² in double, by machine code; of F32 from an element on. */
+  static double squares(MemorySegment x, long element, int n) {
+    var sums = new float[2 * LANES]; // room for as many doubles as a vector has floats
+    int whole = n / LANES;
+    X86Pass.SQUARES.run(whole, Rows.of(x, element), Rows.of(sums, 0));
+    double sum = 0;
+    for (int i = 0; i < LANES; i++) {
+      sum += MemorySegment.ofArray(sums).get(ValueLayout.JAVA_DOUBLE_UNALIGNED, (long) i * Double.BYTES);
+    }
+    for (int i = whole * LANES; i < n; i++) {
+      double rest = x.getAtIndex(ValueLayout.JAVA_FLOAT, element + i);
+      sum += rest * rest;
+    }
+    return sum;
+  }
 
   /** Σ x² in double. */
   static double squares(float[] x, int n) {
@@ -79,6 +100,12 @@ final class UpdateLoops {
   static void adamw(
       MemorySegment p, long pAt, MemorySegment g, long gAt, MemorySegment m, long mAt,
       MemorySegment v, long vAt, int n, AdamW by) {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.ADAMW.run(
+          n, new Rows(p, pAt, 0), new Rows(g, gAt, 0), new Rows(m, mAt, 0), new Rows(v, vAt, 0),
+          Rows.of(by.inOrder(), 0));
+      return;
+    }
     int i = 0;
     for (; i <= n - LANES; i += LANES) {
       long at = (long) i * Float.BYTES;

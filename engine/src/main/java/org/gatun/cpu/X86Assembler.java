@@ -54,6 +54,66 @@ final class X86Assembler {
   private static final int MAP_0F3A = 3;
   private static final int NO_PREFIX = 0;
   private static final int PREFIX_66 = 1;
+  private static final int PREFIX_F3 = 2;
+  private static final int BITS_256 = 4;
+  private static final int OF_DOUBLES = 0x80 | PREFIX_66;
+
+  /** What computes to = x ∘ y lane by lane, where y may be in memory. */
+  enum Arithmetic {
+    ADD(MAP_0F, NO_PREFIX, 0x58),
+    SUBTRACT(MAP_0F, NO_PREFIX, 0x5C),
+    MULTIPLY(MAP_0F, NO_PREFIX, 0x59),
+    DIVIDE(MAP_0F, NO_PREFIX, 0x5E),
+    /** The smaller; y if either is NaN. */
+    MINIMUM(MAP_0F, NO_PREFIX, 0x5D),
+    /** The larger; y if either is NaN. */
+    MAXIMUM(MAP_0F, NO_PREFIX, 0x5F),
+    /** The root of y; x must be 0. */
+    ROOT(MAP_0F, NO_PREFIX, 0x51),
+    /** y as it is, in a register; x must be 0. */
+    MOVE(MAP_0F, NO_PREFIX, 0x28),
+    AND(MAP_0F, PREFIX_66, 0xDB),
+    XOR(MAP_0F, PREFIX_66, 0xEF),
+    /** The integers of y as floats; x must be 0. */
+    INTEGERS_TO_FLOATS(MAP_0F, NO_PREFIX, 0x5B),
+    ADD_INTEGERS(MAP_0F, PREFIX_66, 0xFE),
+    SUBTRACT_INTEGERS(MAP_0F, PREFIX_66, 0xFA),
+    /** to = to · y + x, rounded once. */
+    MULTIPLY_BY_Y(MAP_0F38, PREFIX_66, 0x98),
+    /** to = to · x + y, rounded once. */
+    MULTIPLY_ADD_Y(MAP_0F38, PREFIX_66, 0xA8),
+    /** to += x · y, rounded once. */
+    ADD_PRODUCT(MAP_0F38, PREFIX_66, 0xB8),
+    ADD_DOUBLES(MAP_0F, OF_DOUBLES, 0x58),
+    /** As {@link #ADD_PRODUCT}. */
+    ADD_PRODUCT_OF_DOUBLES(MAP_0F38, OF_DOUBLES, 0xB8);
+
+    private final int map;
+    private final int prefix;
+    private final int opcode;
+
+    Arithmetic(int map, int prefix, int opcode) {
+      this.map = map;
+      this.prefix = prefix;
+      this.opcode = opcode;
+    }
+  }
+
+  /** Comparisons of floats; the first two are false where either side is NaN. */
+  enum Comparison {
+    EQUAL(0), LESS(1), NOT_COMPARABLE(3);
+
+    private final int code;
+
+    Comparison(int code) {
+      this.code = code;
+    }
+  }
+
+  // Mask registers, of vectors of 512 bits.
+  private static final int TAKEN = 1;
+  private static final int CHOICE = 2;
+  private static final int ZERO_OTHERS = 0x80;
 
   private final boolean wide;
   private byte[] code = new byte[1 << 14];
@@ -88,6 +148,11 @@ final class X86Assembler {
 
   void move(Register to, Register from) {
     general(0x89, from, to);
+  }
+
+  void store(Place to, Register from) {
+    write(0x48 | from.high() << 2 | to.indexHigh() << 1 | to.base.high(), 0x89);
+    operand(from.low(), to, 1);
   }
 
   void load(Register to, Place from) {
@@ -166,6 +231,28 @@ final class X86Assembler {
     operand(hint, place, 1);
   }
 
+  void subtract(Register from, Register value) {
+    general(0x29, value, from);
+  }
+
+  /** The address of what was written at {@code target}. */
+  void addressOfWritten(Register to, int target) {
+    write(0x48 | to.high() << 2, 0x8D, 0x05 | to.low() << 3);
+    write32(target - length - 4);
+  }
+
+  /** Goes on at a multiple of so many bytes. */
+  void align(int bytes) {
+    while (length % bytes != 0) {
+      write(0);
+    }
+  }
+
+  /** A number for {@link #addressOfWritten}. */
+  void data(int value) {
+    write32(value);
+  }
+
   /** Leaves the vector registers as code of 128 bits wants them, and returns. */
   void end() {
     write(0xC5, 0xF8, 0x77, 0xC3);
@@ -184,22 +271,96 @@ final class X86Assembler {
     vector(MAP_0F38, PREFIX_66, 0x18, to, 0, from, Float.BYTES);
   }
 
-  /** sum += x · y, rounded once. */
-  void multiplyAdd(int sum, int x, int y) {
-    vector(MAP_0F38, PREFIX_66, 0xB8, sum, x, y);
+  /** The first float of a register to all lanes. */
+  void broadcast(int to, int from) {
+    vector(MAP_0F38, PREFIX_66, 0x18, to, 0, from);
   }
 
-  /** x += what is at y. */
-  void addVector(int x, Place y) {
-    vector(MAP_0F, NO_PREFIX, 0x58, x, x, y, 4 * lanes());
+  /** The first float of a register, one of the first 16, alone. */
+  void storeFloat(Place to, int from) {
+    vex(MAP_0F, PREFIX_F3, from, 0, to.base.high(), to.indexHigh());
+    write(0x11);
+    operand(from & 7, to, 1);
   }
 
-  void zero(int x) {
+  void compute(Arithmetic what, int to, int x, int y) {
+    vector(what.map, what.prefix, what.opcode, to, x, y);
+  }
+
+  void compute(Arithmetic what, int to, int x, Place y) {
+    vector(what.map, what.prefix, what.opcode, to, x, y, 4 * lanes());
+  }
+
+  /** Half a vector of floats as a vector of doubles. */
+  void widen(int to, Place from) {
+    vector(MAP_0F, NO_PREFIX, 0x5A, to, 0, from, 2 * lanes());
+  }
+
+  /** Integers, towards the larger. */
+  void shiftLeft(int to, int x, int bits) {
+    vector(MAP_0F, PREFIX_66, 0x72, 6, to, x);
+    write(bits);
+  }
+
+  /** Integers with a sign, towards the smaller. */
+  void shiftRight(int to, int x, int bits) {
+    vector(MAP_0F, PREFIX_66, 0x72, 4, to, x);
+    write(bits);
+  }
+
+  /** to = x ∘ y ? yes : no; {@code help} is lost, and none of the others. */
+  void select(int to, Comparison comparison, int x, Place y, int yes, int no, int help) {
+    vector(MAP_0F, NO_PREFIX, 0xC2, wide ? CHOICE : help, x, y, 4 * lanes());
+    write(comparison.code);
     if (wide) {
-      vector(MAP_0F, PREFIX_66, 0xEF, x, x, x);
+      evex(MAP_0F38, PREFIX_66, to, no, yes >> 3 & 1, yes >> 4 & 1, CHOICE);
+      write(0x65, 0xC0 | (to & 7) << 3 | yes & 7);
     } else {
-      vector(MAP_0F, NO_PREFIX, 0x57, x, x, x);
+      vector(MAP_0F3A, PREFIX_66, 0x4A, to, no, yes);
+      write(help << 4);
     }
+  }
+
+  /** From here on the lanes of the following are those where the 32 bits at a place are not zero. */
+  void takeLanes(Place of) {
+    loadVector(lastRegister(), of);
+    if (wide) {
+      vector(MAP_0F38, PREFIX_66, 0x27, TAKEN, lastRegister(), lastRegister());
+    }
+  }
+
+  /** The lanes taken, zero elsewhere; nothing else is read. */
+  void loadTaken(int to, Place from) {
+    if (wide) {
+      masked(ZERO_OTHERS | TAKEN, MAP_0F, NO_PREFIX, 0x10, to, 0, from);
+    } else {
+      vector(MAP_0F38, PREFIX_66, 0x2C, to, lastRegister(), from, 4 * lanes());
+    }
+  }
+
+  /** The lanes taken; nothing else is written. */
+  void storeTaken(Place to, int from) {
+    if (wide) {
+      masked(TAKEN, MAP_0F, NO_PREFIX, 0x11, from, 0, to);
+    } else {
+      vector(MAP_0F38, PREFIX_66, 0x2E, from, lastRegister(), to, 4 * lanes());
+    }
+  }
+
+  /** to = from in the lanes taken. */
+  void moveTaken(int to, int from) {
+    if (wide) {
+      evex(MAP_0F, NO_PREFIX, to, 0, from >> 3 & 1, from >> 4 & 1, TAKEN);
+      write(0x28, 0xC0 | (to & 7) << 3 | from & 7);
+    } else {
+      vector(MAP_0F3A, PREFIX_66, 0x4A, to, to, from);
+      write(lastRegister() << 4);
+    }
+  }
+
+  /** The vector register that {@link #takeLanes} needs for itself. */
+  int lastRegister() {
+    return wide ? 31 : 15;
   }
 
   /** In each quarter of 128 bits: x0 y0 x1 y1. */
@@ -224,6 +385,12 @@ final class X86Assembler {
     write(0xEE);
   }
 
+  /** In each quarter of 128 bits: x1 x1 x1 x1. */
+  void seconds(int to, int x) {
+    vector(MAP_0F, NO_PREFIX, 0xC6, to, x, x);
+    write(0x55);
+  }
+
   /**
    * Pieces of 128 bits, of vectors of 512: the first two of {@code picks}, which are numbers from 0 to 3, of x, the
    * others of y.
@@ -242,9 +409,9 @@ final class X86Assembler {
   /** An instruction on three vector registers. */
   private void vector(int map, int prefix, int opcode, int to, int x, int y) {
     if (wide) {
-      evex(map, prefix, to, x, y >> 3 & 1, y >> 4 & 1);
+      evex(map, prefix, to, x, y >> 3 & 1, y >> 4 & 1, 0);
     } else {
-      vex(map, prefix, to, x, y >> 3, 0);
+      vex(map, BITS_256 | prefix, to, x, y >> 3, 0);
     }
     write(opcode, 0xC0 | (to & 7) << 3 | y & 7);
   }
@@ -252,26 +419,33 @@ final class X86Assembler {
   /** An instruction with its last operand in memory, {@code size} bytes of it. */
   private void vector(int map, int prefix, int opcode, int to, int x, Place place, int size) {
     if (wide) {
-      evex(map, prefix, to, x, place.base.high(), place.indexHigh());
+      evex(map, prefix, to, x, place.base.high(), place.indexHigh(), 0);
     } else {
-      vex(map, prefix, to, x, place.base.high(), place.indexHigh());
+      vex(map, BITS_256 | prefix, to, x, place.base.high(), place.indexHigh());
     }
     write(opcode);
     operand(to & 7, place, wide ? size : 1);
   }
 
+  /** An instruction of 512 bits that leaves alone what a mask register does not take. */
+  private void masked(int mask, int map, int prefix, int opcode, int to, int x, Place place) {
+    evex(map, prefix, to, x, place.base.high(), place.indexHigh(), mask);
+    write(opcode);
+    operand(to & 7, place, 4 * lanes());
+  }
+
   // Both prefixes hold the upper bits of register numbers inverted.
 
   private void vex(int map, int prefix, int to, int x, int baseHigh, int indexHigh) {
-    write(0xC4, (~to >> 3 & 1) << 7 | (~indexHigh & 1) << 6 | (~baseHigh & 1) << 5 | map, (~x & 15) << 3 | 4 | prefix);
+    write(0xC4, (~to >> 3 & 1) << 7 | (~indexHigh & 1) << 6 | (~baseHigh & 1) << 5 | map, (~x & 15) << 3 | prefix);
   }
 
-  private void evex(int map, int prefix, int to, int x, int baseHigh, int indexHigh) {
+  private void evex(int map, int prefix, int to, int x, int baseHigh, int indexHigh, int mask) {
     write(
         0x62,
         (~to >> 3 & 1) << 7 | (~indexHigh & 1) << 6 | (~baseHigh & 1) << 5 | (~to >> 4 & 1) << 4 | map,
         (~x & 15) << 3 | 4 | prefix,
-        0x40 | (~x >> 4 & 1) << 3);
+        0x40 | (~x >> 4 & 1) << 3 | mask);
   }
 
   /** Register (or hint) and place; a displacement of one byte counts in units, of four bytes in bytes. */

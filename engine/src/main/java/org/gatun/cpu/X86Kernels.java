@@ -9,7 +9,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.gatun.cpu.X86Loops.Left;
@@ -30,6 +33,12 @@ final class X86Kernels {
 
   /** Floats from row to row of B in {@link #strip}. */
   static final int STRIP_DISTANCE = 64;
+
+  /** Floats of the narrowest rows that can be copied: a vector of AVX2. */
+  static final int NARROW = 8;
+
+  /** Floats from row to row of what {@link #transpose} writes. */
+  private static final int[] TRANSPOSED = {TILE_COLUMNS, STRIP_DISTANCE};
 
   private static final int FLOAT = Float.BYTES;
   private static final String PROPERTY = "org.gatun.machineCode";
@@ -87,11 +96,17 @@ final class X86Kernels {
         MachineCode.caller(
             ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG,
             JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-    static final MethodHandle PACK =
+    static final MethodHandle TRANSPOSITION =
         MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle COPY =
+        MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
   }
 
-  /** Where rows of floats lie: the first at byte {@code at}, each {@code distance} bytes after the one before. */
+  /**
+   * Where rows of floats lie: the first at byte {@code at}, each {@code distance} bytes after the one before.
+   *
+   * <p>Memory of a device only within a round of its {@link Workers}, during which it cannot be closed.
+   */
   record Rows(MemorySegment bytes, long at, long distance) {
     /** For no addend. */
     static final Rows NONE = new Rows(MemorySegment.NULL, 0, 0);
@@ -101,16 +116,55 @@ final class X86Kernels {
       return new Rows(MemorySegment.ofArray(x), (long) at * FLOAT, (long) distance * FLOAT);
     }
 
+    /** One row of an array, or the same each time, from an element on. */
+    static Rows of(float[] x, int at) {
+      return of(x, at, 0);
+    }
+
+    /** One row of memory, or the same each time, from an element on. */
+    static Rows of(MemorySegment bytes, long element) {
+      return new Rows(bytes, element * FLOAT, 0);
+    }
+
+    Rows {
+      if (distance < 0) {
+        throw new IllegalArgumentException("rows that lie " + distance + " bytes apart; they must not run backwards");
+      }
+    }
+
+    /**
+     * What a call is given. Held against being freed is memory for the whole round, not again for each call: counting
+     * the calls of all threads at one place took 5 % of a small model's step.
+     */
+    MemorySegment base() {
+      return bytes.isNative() ? MemorySegment.ofAddress(bytes.address()) : bytes;
+    }
+
     private void require(long count, int floats) {
-      Objects.checkFromIndexSize(at, (count - 1) * distance + (long) floats * FLOAT, bytes.byteSize());
+      requireBytes(count, (long) floats * FLOAT);
+    }
+
+    /** That there are so many rows of so many bytes. */
+    void requireBytes(long count, long length) {
+      Objects.checkFromIndexSize(at, (count - 1) * distance + length, bytes.byteSize());
+      if (!bytes.scope().isAlive()) {
+        throw new IllegalStateException("memory that was given back; use a device before it is closed");
+      }
     }
   }
 
   private final int lanes;
   private final Product[] panels = new Product[2 * TILE_ROWS];
   private final Product[] strips = new Product[2 * TILE_ROWS];
-  private final MemorySegment transposition;
-  private final MemorySegment copy;
+
+  /** By the distance of rows in the target. */
+  private final Map<Long, MemorySegment> transpositions = new HashMap<>();
+
+  /** Of 1, 2 and 4 vectors a row. */
+  private final MemorySegment[] copies = new MemorySegment[3];
+
+  /** Of rows of {@link #NARROW}. */
+  private final MemorySegment narrowCopy;
 
   private X86Kernels(int lanes) {
     this.lanes = lanes;
@@ -120,17 +174,28 @@ final class X86Kernels {
       places[i] = code.here();
       X86Loops.product(code, shape(i));
     }
-    int transpositionAt = code.here();
-    X86Loops.transposition(code, TILE_COLUMNS * FLOAT);
-    int copyAt = code.here();
-    X86Loops.copy(code, TILE_COLUMNS / lanes);
+    int[] transpositionPlaces = new int[TRANSPOSED.length];
+    for (int i = 0; i < TRANSPOSED.length; i++) {
+      transpositionPlaces[i] = code.here();
+      X86Loops.transposition(code, TRANSPOSED[i] * FLOAT);
+    }
+    int[] copyPlaces = new int[copies.length];
+    for (int i = 0; i < copies.length; i++) {
+      copyPlaces[i] = code.here();
+      X86Loops.copy(code, 1 << i);
+    }
     long start = MachineCode.load(code.code()).address();
     for (int i = 0; i < places.length; i++) {
       var product = new Product(MemorySegment.ofAddress(start + places[i]), shape(i), lanes);
       (i < panels.length ? panels : strips)[i % panels.length] = product;
     }
-    transposition = MemorySegment.ofAddress(start + transpositionAt);
-    copy = MemorySegment.ofAddress(start + copyAt);
+    for (int i = 0; i < TRANSPOSED.length; i++) {
+      transpositions.put((long) TRANSPOSED[i] * FLOAT, MemorySegment.ofAddress(start + transpositionPlaces[i]));
+    }
+    Arrays.setAll(copies, i -> MemorySegment.ofAddress(start + copyPlaces[i]));
+    var narrow = new X86Assembler(NARROW);
+    X86Loops.copy(narrow, 1);
+    narrowCopy = MachineCode.load(narrow.code());
   }
 
   /** The shapes in the order of their places in {@link #panels}, then in {@link #strips}. */
@@ -199,7 +264,7 @@ final class X86Kernels {
       }
       try {
         Call.PRODUCT.invokeExact(
-            code, a.bytes, a.at, b.bytes, b.at, c.bytes, c.at, addend.bytes, addend.at, addend.distance,
+            code, a.base(), a.at, b.base(), b.at, c.base(), c.at, addend.base(), addend.at, addend.distance,
             c.distance, (long) depth, (long) tiles, a.distance);
       } catch (RuntimeException | Error e) {
         throw e;
@@ -210,34 +275,51 @@ final class X86Kernels {
   }
 
   /**
-   * panel[at + k · TILE_COLUMNS + i] = row i's element k, for as many rows as a vector has lanes and {@code blocks}
-   * times as many k.
+   * Row k of {@code to} holds element k of all rows, for as many rows as a vector has lanes and {@code blocks} times as
+   * many k; its rows are as far apart as those of a panel, or of {@link #STRIP_DISTANCE}.
    */
-  void transpose(Rows rows, int blocks, float[] panel, int at) {
-    Rows to = Rows.of(panel, at, TILE_COLUMNS);
+  void transpose(Rows rows, int blocks, Rows to) {
+    MemorySegment code = transpositions.get(to.distance);
+    if (code == null || blocks <= 0) {
+      throw new IllegalArgumentException("transpose: " + blocks + " blocks to " + to + "; no code is made for that");
+    }
     rows.require(lanes, blocks * lanes);
     to.require((long) blocks * lanes, lanes);
-    pack(transposition, rows, to, blocks);
-  }
-
-  /** panel[at + i · TILE_COLUMNS + j] = row i's element j, for so many rows of TILE_COLUMNS elements. */
-  void copy(Rows rows, int count, float[] panel, int at) {
-    Rows to = Rows.of(panel, at, TILE_COLUMNS);
-    rows.require(count, TILE_COLUMNS);
-    to.require(count, TILE_COLUMNS);
-    pack(copy, rows, to, count);
-  }
-
-  private static void pack(MemorySegment code, Rows from, Rows to, int turns) {
-    if (turns <= 0) {
-      throw new IllegalArgumentException("pack: " + turns + " turns of the loop; give one at least");
-    }
     try {
-      Call.PACK.invokeExact(code, from.bytes, from.at, to.bytes, to.at, from.distance, (long) turns);
+      Call.TRANSPOSITION.invokeExact(code, rows.base(), rows.at, to.base(), to.at, rows.distance, (long) blocks);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable t) { // our code throws nothing
-      throw new IllegalStateException("pack", t);
+      throw new IllegalStateException("transpose", t);
+    }
+  }
+
+  /** Copies rows of so many floats each: {@link #NARROW}, or whole vectors. Later rows may overwrite earlier ones. */
+  void copy(Rows rows, int count, int floats, Rows to) {
+    if (count <= 0 || floats <= 0 || floats != NARROW && floats % lanes != 0) {
+      throw new IllegalArgumentException("copy: " + count + " rows of " + floats + " floats; no code is made for that");
+    }
+    rows.require(count, floats);
+    to.require(count, floats);
+    if (floats < lanes) {
+      copy(narrowCopy, rows, count, 0, to);
+    }
+    for (int done = 0; floats - done >= lanes;) {
+      int size = Math.min(copies.length - 1, 31 - Integer.numberOfLeadingZeros((floats - done) / lanes));
+      copy(copies[size], rows, count, done, to);
+      done += lanes << size;
+    }
+  }
+
+  private static void copy(MemorySegment code, Rows rows, int count, int from, Rows to) {
+    long before = (long) from * FLOAT;
+    try {
+      Call.COPY.invokeExact(
+          code, rows.base(), rows.at + before, to.base(), to.at + before, rows.distance, to.distance, (long) count);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable t) { // our code throws nothing
+      throw new IllegalStateException("copy", t);
     }
   }
 }

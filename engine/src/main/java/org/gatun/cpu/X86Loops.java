@@ -1,5 +1,8 @@
 package org.gatun.cpu;
 
+import static org.gatun.cpu.X86Assembler.Arithmetic.ADD;
+import static org.gatun.cpu.X86Assembler.Arithmetic.ADD_PRODUCT;
+import static org.gatun.cpu.X86Assembler.Arithmetic.XOR;
 import static org.gatun.cpu.X86Assembler.Condition.NEGATIVE;
 import static org.gatun.cpu.X86Assembler.Condition.NOT_NEGATIVE;
 import static org.gatun.cpu.X86Assembler.Condition.NOT_ZERO;
@@ -152,7 +155,7 @@ final class X86Loops {
 
   private void sumTile() {
     for (int sum = 0; sum < shape.rows * shape.vectors; sum++) {
-      code.zero(sum);
+      code.compute(XOR, sum, sum, sum);
     }
     code.subtract(DEPTH_LEFT, UNROLLED);
     int few = code.jumpForward(NEGATIVE);
@@ -187,7 +190,7 @@ final class X86Loops {
     for (int i = 0; i < shape.rows; i++) {
       code.broadcast(number, shape.left == Left.ROWS ? row(i, k * FLOAT) : at(A, i * FLOAT));
       for (int j = 0; j < shape.vectors; j++) {
-        code.multiplyAdd(i * shape.vectors + j, b + j, number);
+        code.compute(ADD_PRODUCT, i * shape.vectors + j, b + j, number);
       }
     }
     if (shape.left != Left.ROWS) {
@@ -214,7 +217,7 @@ final class X86Loops {
     int none = code.jumpForward(ZERO);
     for (int i = 0; i < shape.rows; i++) {
       for (int j = 0; j < shape.vectors; j++) {
-        code.addVector(i * shape.vectors + j, at(ADDEND, j * vectorBytes));
+        code.compute(ADD, i * shape.vectors + j, i * shape.vectors + j, at(ADDEND, j * vectorBytes));
       }
       code.add(ADDEND, ADDEND_DISTANCE);
     }
@@ -296,13 +299,14 @@ final class X86Loops {
   }
 
   /**
-   * Writes rows one after the other, without the gaps between them. In registers: source, offset, target, offset,
-   * bytes from row to row of the source, and how many rows.
+   * Copies rows of so many vectors. In registers: source, offset, target, offset, bytes from row to row of the source
+   * and of the target; on the stack, how many rows.
    */
   static void copy(X86Assembler code, int vectors) {
     int vectorBytes = code.lanes() * FLOAT;
     code.add(RDI, RSI);
     code.add(RDX, RCX);
+    code.load(RCX, at(RSP, 8));
     code.move(RAX, RDI);
     for (int i = 0; i < COPIED_AHEAD; i++) {
       code.add(RAX, R8);
@@ -319,8 +323,8 @@ final class X86Loops {
     }
     code.add(RAX, R8);
     code.add(RDI, R8);
-    code.add(RDX, vectors * vectorBytes);
-    code.subtract(R9, 1);
+    code.add(RDX, R9);
+    code.subtract(RCX, 1);
     code.jump(NOT_ZERO, next);
     code.end();
   }

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-@Tag("products")
+@Tag("loops")
 class CpuAttentionTest {
   private static final int BATCH = 2;
   private static final int HEADS = 3;

@@ -27,12 +27,12 @@ class CpuDeviceTest {
   }
 
   @Test
-  void whatMultipliesIsTold() {
+  void whatLoopsAreMadeOfIsTold() {
     try (var device = new CpuDevice(1)) {
-      String products = device.products();
-      boolean known = products.matches("in machine code for AVX(2|-512)|by the Vector API: \\S.*");
-      assertTrue(known, products);
-      assertEquals(X86Kernels.orNull() != null, products.startsWith("in machine code"));
+      String loops = device.loops();
+      boolean known = loops.matches("in machine code for AVX(2|-512)|by the Vector API: \\S.*");
+      assertTrue(known, loops);
+      assertEquals(X86Kernels.orNull() != null, loops.startsWith("in machine code"));
     }
   }
 

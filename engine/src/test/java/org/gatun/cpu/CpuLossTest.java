@@ -16,10 +16,12 @@ import org.gatun.tensor.Kernels.Sink;
 import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
 import org.gatun.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+@Tag("loops")
 class CpuLossTest {
   private static final int ROWS = 13;
   private static final int IGNORED = -100;

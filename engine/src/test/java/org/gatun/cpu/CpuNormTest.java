@@ -15,11 +15,13 @@ import org.gatun.tensor.Kernels.Sink;
 import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
 import org.gatun.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
+@Tag("loops")
 class CpuNormTest {
   private static final int ROWS = 75; // three groups of rows, unequal
   private static final float EPS = 1e-5f;

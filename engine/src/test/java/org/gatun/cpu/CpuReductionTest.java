@@ -12,10 +12,12 @@ import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
 import org.gatun.tensor.Tensor;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
+@Tag("loops")
 class CpuReductionTest {
   private final CpuDevice device = new CpuDevice(2);
   private final Scope scope = Scope.on(device);

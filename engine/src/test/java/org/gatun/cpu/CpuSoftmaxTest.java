@@ -10,10 +10,12 @@ import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
 import org.gatun.tensor.Tensor;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("loops")
 class CpuSoftmaxTest {
   private final CpuDevice device = new CpuDevice(2);
   private final Scope scope = Scope.on(device);

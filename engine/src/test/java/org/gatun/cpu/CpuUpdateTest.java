@@ -15,11 +15,13 @@ import org.gatun.tensor.Kernels.Update.Range;
 import org.gatun.tensor.Scope;
 import org.gatun.tensor.Shape;
 import org.gatun.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("loops")
 class CpuUpdateTest {
   private static final int SIZE = 150_001; // three tasks and a tail of one element
   private static final AdamW ADAMW = new AdamW(0.9f, 0.95f, 1e-8f);

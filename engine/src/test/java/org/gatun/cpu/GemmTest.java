@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@Tag("products")
+@Tag("loops")
 class GemmTest {
   private static final long SEED = 20_240_611;
   private static final int GUARD = 5; // elements before and after each operand: offsets are odd

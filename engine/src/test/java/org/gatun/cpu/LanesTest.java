@@ -11,11 +11,13 @@ import java.util.function.UnaryOperator;
 import jdk.incubator.vector.FloatVector;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Gelu;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("loops")
 class LanesTest {
   private static final long SEED = 20_250_101;
   private static final float[] SPECIAL = {

@@ -130,7 +130,7 @@ class X86KernelsTest {
         }
       }
       float[] panel = before.clone();
-      kernels.transpose(Rows.of(x, GUARD, n + 3), blocks, panel, at);
+      kernels.transpose(Rows.of(x, GUARD, n + 3), blocks, Rows.of(panel, at, TILE_COLUMNS));
       assertEquals(-1, Arrays.mismatch(wanted, panel), "blocks " + blocks + ", at " + at + ", seed " + SEED);
     }
   }
@@ -145,7 +145,7 @@ class X86KernelsTest {
       System.arraycopy(x, GUARD + i * (TILE_COLUMNS + 5), wanted, (i + 1) * TILE_COLUMNS, TILE_COLUMNS);
     }
     float[] panel = before.clone();
-    kernels.copy(Rows.of(x, GUARD, TILE_COLUMNS + 5), count, panel, TILE_COLUMNS);
+    kernels.copy(Rows.of(x, GUARD, TILE_COLUMNS + 5), count, TILE_COLUMNS, Rows.of(panel, TILE_COLUMNS, TILE_COLUMNS));
     assertEquals(-1, Arrays.mismatch(wanted, panel), "count " + count + ", seed " + SEED);
   }
 
@@ -166,11 +166,15 @@ class X86KernelsTest {
     refused(() -> product.multiply(1, 20, left, Rows.of(b, 1, TILE_COLUMNS), to, Rows.NONE));
     refused(() -> product.multiply(1, 20, left, right, Rows.of(c, 0, TILE_COLUMNS + 1), Rows.NONE));
     refused(() -> product.multiply(1, 20, left, right, to, Rows.of(c, 1, TILE_COLUMNS)));
-    refused(() -> kernels.transpose(Rows.of(new float[lanes * lanes], 0, lanes), 2, b, 0));
-    refused(() -> kernels.transpose(Rows.of(b, 0, 20), 1, new float[lanes * TILE_COLUMNS - 1], TILE_COLUMNS - lanes));
-    refused(() -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 21, new float[21 * TILE_COLUMNS], 0));
-    refused(() -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 20, new float[20 * TILE_COLUMNS], 1));
-    assertThrows(IllegalArgumentException.class, () -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 0, c, TILE_COLUMNS));
+    refused(() -> kernels.transpose(Rows.of(new float[lanes * lanes], 0, lanes), 2, Rows.of(b, 0, TILE_COLUMNS)));
+    refused(() -> kernels.transpose(Rows.of(b, 0, 20), 1,
+        Rows.of(new float[lanes * TILE_COLUMNS - 1], TILE_COLUMNS - lanes, TILE_COLUMNS)));
+    refused(() -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 21, TILE_COLUMNS,
+        Rows.of(new float[21 * TILE_COLUMNS], 0, TILE_COLUMNS)));
+    refused(() -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 20, TILE_COLUMNS,
+        Rows.of(new float[20 * TILE_COLUMNS], 1, TILE_COLUMNS)));
+    assertThrows(IllegalArgumentException.class,
+        () -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 0, TILE_COLUMNS, Rows.of(c, 0, TILE_COLUMNS)));
     assertThrows(
         IllegalArgumentException.class,
         () -> product.multiply(1, 20, left, Rows.of(b, 0, TILE_COLUMNS - 1), to, Rows.NONE));

@@ -7,10 +7,12 @@ import org.gatun.proof.OpTable;
 import org.gatun.proof.Oracle;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every row of {@link OpTable}: result and gradient against {@link Oracle}, in both precisions. */
+@Tag("loops")
 class OpTest {
   private static CpuDevice device;
 

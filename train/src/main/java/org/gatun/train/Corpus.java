@@ -2,8 +2,6 @@ package org.gatun.train;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,10 +46,10 @@ record Corpus(
    * @param vocabulary of the model that is trained on or asked for; 0 to have it from the data
    */
   static Corpus open(DataOptions options, Tokenizer known, int vocabulary) throws IOException {
-    Corpus corpus =
-        isTokens(options.data)
-            ? ofTokens(options, known, vocabulary)
-            : ofText(options, known, vocabulary);
+    if (!isTokens(options.data)) {
+      return ofText(options, known, vocabulary);
+    }
+    Corpus corpus = ofTokens(options, known, vocabulary);
     corpus.train.requireBelow(corpus.vocabulary, CHECKED_TOKENS);
     corpus.validation.requireBelow(corpus.vocabulary, CHECKED_TOKENS);
     return corpus;
@@ -176,11 +174,12 @@ record Corpus(
           name + ": " + tokenizer.vocabulary() + " different tokens do not fit two bytes");
     }
     int[] tokens = tokenizer.encode(text, 0, text.length);
-    var shorts = ByteBuffer.allocate(Math.multiplyExact(2, tokens.length)).order(ByteOrder.LITTLE_ENDIAN);
-    for (int token : tokens) {
-      shorts.putShort((short) token);
+    var bytes = new byte[Math.multiplyExact(2, tokens.length)];
+    for (int i = 0; i < tokens.length; i++) {
+      bytes[2 * i] = (byte) tokens[i];
+      bytes[2 * i + 1] = (byte) (tokens[i] >> Byte.SIZE);
     }
-    return Tokens.of(name, MemorySegment.ofBuffer(shorts.flip()));
+    return Tokens.of(name, MemorySegment.ofArray(bytes));
   }
 
   /**

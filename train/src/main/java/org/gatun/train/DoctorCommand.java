@@ -33,7 +33,7 @@ final class DoctorCommand implements Callable<Integer> {
               + Runtime.getRuntime().availableProcessors()
               + " hardware threads");
       if (device instanceof CpuDevice cpu) {
-        line("products", cpu.products());
+        line("loops", cpu.loops());
       }
       line(
           "speed",

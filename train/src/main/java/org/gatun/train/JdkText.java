@@ -29,8 +29,6 @@ final class JdkText {
 
   private static final Pattern PACKAGES = Pattern.compile("\\bjava\\.(lang|util)\\.(?=[A-Z])");
 
-  private static final Pattern SPACES = Pattern.compile(" {2,}");
-
   /** Lines that begin further right are aligned with something, not indented. */
   private static final int DEEPEST = 6;
 
@@ -78,24 +76,28 @@ final class JdkText {
   private static byte[] prepared(byte[] source) {
     String text = new String(source, StandardCharsets.UTF_8);
     int end = text.startsWith("/*") ? text.indexOf("*/") + 2 : 0;
-    return text.substring(end)
-        .strip()
-        .lines()
-        .map(JdkText::withTabs)
-        .collect(Collectors.joining("\n", "", "\n\n"))
-        .getBytes(StandardCharsets.UTF_8);
+    var prepared = new StringBuilder(text.length());
+    text.substring(end).strip().lines().forEach(line -> appendWithTabs(prepared, line));
+    return prepared.append('\n').toString().getBytes(StandardCharsets.UTF_8);
   }
 
   /**
    * A model of little context would spend most of it on spaces, and once it saw nothing else would
    * write them for ever: four that begin a line become a tab, and aligned columns move together.
    */
-  private static String withTabs(String line) {
-    String words = SPACES.matcher(line.stripLeading()).replaceAll(" ");
-    int spaces = line.length() - line.stripLeading().length();
-    return words.isEmpty()
-        ? ""
-        : "\t".repeat(Math.min(spaces / 4, DEEPEST)) + " ".repeat(spaces % 4) + words;
+  private static void appendWithTabs(StringBuilder to, String line) {
+    String words = line.stripLeading();
+    if (!words.isEmpty()) {
+      int spaces = line.length() - words.length();
+      to.repeat('\t', Math.min(spaces / 4, DEEPEST)).repeat(' ', spaces % 4);
+      for (int i = 0; i < words.length(); i++) {
+        char c = words.charAt(i);
+        if (c != ' ' || words.charAt(i - 1) != ' ') {
+          to.append(c);
+        }
+      }
+    }
+    to.append('\n');
   }
 
   /** The public declarations of the classes in the run-time image, as Java writes them. */

@@ -8,6 +8,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Callable;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Config;
@@ -248,9 +249,10 @@ final class TrainCommand implements Callable<Integer> {
     if (ranks.isFirst() && run.fresh && run.out != null && Files.isDirectory(run.out) && RunFolder.isRun(run.out)) {
       System.out.println(run.out + " held a run, which is now " + RunFolder.setAside(run.out));
     }
+    var dataHash = CompletableFuture.supplyAsync(corpus.train()::sha256); // while the model is made
     try (Device device = deviceOptions.open(model.arithmetic);
         Gpt2 gpt2 = initial(device, existing, corpus.vocabulary())) {
-      RunState state = RunState.begin(provenance(corpus, context, device));
+      RunState state = RunState.begin(provenance(dataHash.join(), context, device));
       try (RunFolder created = taken == null && ranks.isFirst() ? RunFolder.create(out(), state) : null) {
         train(gpt2, corpus, context, taken == null ? created : taken, state, memory);
       }
@@ -304,7 +306,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** Without reference to how a step is cut: the tokens of a step are named, whoever chose them. */
-  private Provenance provenance(Corpus corpus, int context, Device device) throws IOException {
+  private Provenance provenance(String dataHash, int context, Device device) throws IOException {
     var options = new TreeMap<>(origins.values());
     options.keySet().removeAll(OF_THE_MOMENT);
     options.put(
@@ -315,7 +317,7 @@ final class TrainCommand implements Callable<Integer> {
     return new Provenance(
         spec.root().commandLine().getParseResult().originalArgs(),
         options,
-        corpus.train().sha256(),
+        dataHash,
         manifestHash(),
         versions);
   }
@@ -340,7 +342,7 @@ final class TrainCommand implements Callable<Integer> {
     MemoryEstimate memory = requireMemory(saved, context(saved));
     try (Device device = deviceOptions.open(model.arithmetic);
         Gpt2 gpt2 = Gpt2.load(newest, saved.withDropout(model.dropout), device, model.arithmetic.precision())) {
-      RunState state = earlier.state().with(provenance(corpus, context(saved), device));
+      RunState state = earlier.state().with(provenance(corpus.train().sha256(), context(saved), device));
       train(gpt2, corpus, context(saved), folder, state, memory);
     }
   }

@@ -1,0 +1,125 @@
+package org.gatun.cpu;
+
+import static org.gatun.cpu.X86Assembler.Comparison.EQUAL;
+import static org.gatun.cpu.X86Assembler.Comparison.LESS;
+import static org.gatun.cpu.X86Assembler.Comparison.NOT_COMPARABLE;
+
+import org.gatun.cpu.X86Program.Value;
+
+/**
+ * The functions of {@link Lanes}, {@link SoftmaxLanes} and {@link GeluLoops} for machine code: step by step the same,
+ * to the last bit. What each step is for is said there.
+ */
+final class X86Functions {
+  private static final float ROUNDER = 0x1.8p23f;
+  private static final int ROUNDER_BITS = Float.floatToRawIntBits(ROUNDER);
+
+  private final X86Program program;
+
+  X86Functions(X86Program program) {
+    this.program = program;
+  }
+
+  private Value constant(float value) {
+    return program.constant(value);
+  }
+
+  /** As {@link Lanes#exp}. */
+  Value exp(Value x) {
+    x = constant(-105f).maximum(x);
+    x = constant(89f).minimum(x);
+    Value rounded = x.fma(1.44269504f, ROUNDER);
+    Value p = expOfRest(x, rounded);
+    Value k = rounded.plusBits(-ROUNDER_BITS);
+    Value half = k.shiftedRight(1);
+    return p.times(half.plusBits(127).shiftedLeft(23)).times(k.minusBits(half).plusBits(127).shiftedLeft(23));
+  }
+
+  /** As {@link SoftmaxLanes#exp}. */
+  Value softmaxExp(Value x) {
+    Value rounded = x.fma(1.44269504f, ROUNDER);
+    Value p = expOfRest(x, rounded);
+    return p.times(rounded.plusBits(127 - ROUNDER_BITS).shiftedLeft(23)).or(0f, x, LESS, -87f);
+  }
+
+  /** The exponential of x less a multiple of ln 2. */
+  private Value expOfRest(Value x, Value rounded) {
+    Value whole = rounded.minus(ROUNDER);
+    Value r = whole.fma(constant(-0.693145752f), x);
+    r = whole.fma(constant(-1.42860677e-6f), r);
+    Value p = r.fma(1.9875691500e-4f, 1.3981999507e-3f);
+    p = p.fma(r, 8.3334519073e-3f);
+    p = p.fma(r, 4.1665795894e-2f);
+    p = p.fma(r, 1.6666665459e-1f);
+    p = p.fma(r, 5.0000001201e-1f);
+    return p.fma(r.times(r), r).plus(1f);
+  }
+
+  /** As {@link Lanes#log}. */
+  Value log(Value x) {
+    Value bits = x.or(x.times(0x1p23f), x, LESS, Float.MIN_NORMAL);
+    Value e = bits.plusBits(-0x3F2AAAAB).andBits(0xFF800000);
+    Value exponent = e.asFloats().times(0x1p-23f).plus(constant(0).or(-23f, x, LESS, Float.MIN_NORMAL));
+    Value m = bits.minusBits(e).minus(1f);
+    Value s = m.times(m);
+    Value r = s.fma(-0.130310059f, -0.121483512f);
+    Value t = s.fma(0.140869141f, 0.139814854f);
+    r = r.fma(s, -0.166846126f);
+    t = t.fma(s, 0.200120345f);
+    r = t.fma(m, r.fma(s, -0.249996200f));
+    r = r.fma(m, 0.333331972f).fma(m, -0.5f);
+    r = exponent.fma(constant(0.693147182f), r.fma(s, m));
+    return r.or(x, x, EQUAL, Float.POSITIVE_INFINITY)
+        .or(Float.NEGATIVE_INFINITY, x, EQUAL, 0f)
+        .or(Float.NaN, x, LESS, 0f)
+        .or(x, x, NOT_COMPARABLE, 0f);
+  }
+
+  /** As {@link Lanes#scaledErfc}. */
+  private Value scaledErfc(Value t) {
+    Value u = constant(1f).dividedBy(t.times(0.375f).plus(1f));
+    Value p = u.fma(0.061077490f, -0.28515559f);
+    p = p.fma(u, 0.42803931f);
+    p = p.fma(u, -0.22457187f);
+    p = p.fma(u, 0.27047393f);
+    p = p.fma(u, 0.12285329f);
+    p = p.fma(u, 0.20497677f);
+    p = p.fma(u, 0.21069586f);
+    return p.fma(u, 0.21161081f).times(u);
+  }
+
+  /** As {@link GeluLoops#tanh}. */
+  Value geluTanh(Value x) {
+    Value e = exp(x.times(x).fma(-GeluLoops.CUBIC, -GeluLoops.LINEAR).times(x));
+    return x.dividedBy(e.plus(1f));
+  }
+
+  /** As {@link GeluLoops#tanhGradient}, of a gradient of one. */
+  Value geluTanhSlope(Value x) {
+    x = constant(-9f).maximum(x);
+    Value square = x.times(x);
+    Value e = exp(square.fma(-GeluLoops.CUBIC, -GeluLoops.LINEAR).times(x));
+    Value s = constant(1f).dividedBy(e.plus(1f));
+    Value slope = square.fma(3 * GeluLoops.CUBIC, GeluLoops.LINEAR);
+    return e.times(s).times(s).times(x).fma(slope, s);
+  }
+
+  /** As {@link GeluLoops#erf}. */
+  Value geluErf(Value x) {
+    Value z = x.times(GeluLoops.SQRT_HALF);
+    Value tail = exp(z.times(z).negated()).times(scaledErfc(z.absolute()));
+    return twiceNormal(x, tail).times(x.times(0.5f));
+  }
+
+  /** As {@link GeluLoops#erfGradient}, of a gradient of one. */
+  Value geluErfSlope(Value x) {
+    Value z = x.times(GeluLoops.SQRT_HALF);
+    Value e = exp(z.times(z).negated());
+    Value tail = e.times(scaledErfc(z.absolute()));
+    return twiceNormal(x, tail).times(0.5f).plus(x.times(e).times(GeluLoops.INVERSE_SQRT_TWO_PI));
+  }
+
+  private Value twiceNormal(Value x, Value tail) {
+    return constant(2f).minus(tail).or(tail, x, LESS, 0f);
+  }
+}
