@@ -148,7 +148,7 @@ final class GemmPanels {
   /** Copies n times four elements that lie {@code stepBytes} apart. */
   private static void copyQuads(MemorySegment x, long place, long stepBytes, int n, float[] packed, int to, int step) {
     for (int i = 0; i < n; i++) {
-      FloatVector.fromMemorySegment(Lanes.QUAD, x, place, ORDER).intoArray(packed, to);
+      FloatVector.fromMemorySegment(Quads.QUAD, x, place, ORDER).intoArray(packed, to);
       place += stepBytes;
       to += step;
     }
@@ -241,11 +241,11 @@ final class GemmPanels {
       MemorySegment x, long place, long rowBytes, int n, float[] panel, int to, int step) {
     int i = 0;
     for (; i + 4 <= n; i += 4) {
-      FloatVector r0 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place, ORDER);
-      FloatVector r1 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place + rowBytes, ORDER);
-      FloatVector r2 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place + 2 * rowBytes, ORDER);
-      FloatVector r3 = FloatVector.fromMemorySegment(Lanes.QUAD, x, place + 3 * rowBytes, ORDER);
-      Lanes.storeColumns(r0, r1, r2, r3, panel, to, step);
+      FloatVector r0 = FloatVector.fromMemorySegment(Quads.QUAD, x, place, ORDER);
+      FloatVector r1 = FloatVector.fromMemorySegment(Quads.QUAD, x, place + rowBytes, ORDER);
+      FloatVector r2 = FloatVector.fromMemorySegment(Quads.QUAD, x, place + 2 * rowBytes, ORDER);
+      FloatVector r3 = FloatVector.fromMemorySegment(Quads.QUAD, x, place + 3 * rowBytes, ORDER);
+      Quads.storeColumns(r0, r1, r2, r3, panel, to, step);
       place += 4 * Float.BYTES;
       to += 4 * step;
     }

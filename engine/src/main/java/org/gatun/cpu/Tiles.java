@@ -1,7 +1,7 @@
 package org.gatun.cpu;
 
-import static org.gatun.cpu.Lanes.QUAD;
 import static org.gatun.cpu.Lanes.SPECIES;
+import static org.gatun.cpu.Quads.QUAD;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -197,7 +197,7 @@ final class Tiles {
       FloatVector r1 = FloatVector.fromArray(QUAD, x, row + SIDE + j);
       FloatVector r2 = FloatVector.fromArray(QUAD, x, row + 2 * SIDE + j);
       FloatVector r3 = FloatVector.fromArray(QUAD, x, row + 3 * SIDE + j);
-      Lanes.storeColumns(r0, r1, r2, r3, t, to, SIDE);
+      Quads.storeColumns(r0, r1, r2, r3, t, to, SIDE);
       to += 4 * SIDE;
     }
   }
