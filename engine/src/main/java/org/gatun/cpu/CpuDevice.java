@@ -184,8 +184,8 @@ public final class CpuDevice implements Device {
   @Override
   public void close() {
     if (!closed) {
+      workers.close(); // refused while they work
       closed = true;
-      workers.close();
       pool.close();
     }
   }

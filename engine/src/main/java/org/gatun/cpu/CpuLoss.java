@@ -91,11 +91,12 @@ final class CpuLoss implements Kernels.Loss {
       int size = Math.min(PIECE, classes - from);
       load(piece, logits, n, from, size);
       float raised = Math.max(max, SoftmaxLanes.max(piece, size));
-      // Minus infinity less itself would be NaN: as long as nothing else was seen, nothing is
-      // summed.
+      // Minus infinity less itself would be NaN: as long as nothing else was seen, nothing is taken off.
       if (raised != Float.NEGATIVE_INFINITY) {
         sum = sum * Math.exp(max - raised) + SoftmaxLanes.expAndSum(piece, 0, size, raised);
         max = raised;
+      } else {
+        sum += SoftmaxLanes.expAndSum(piece, 0, size, 0); // nothing, or NaN
       }
     }
     return (float) (max + Math.log(sum));

@@ -10,8 +10,8 @@ import org.gatun.tensor.Kernels.Sink;
 import org.gatun.tensor.Tensor;
 
 /**
- * Row normalisations. A row is brought into an array once and passed over there: two passes for its
- * statistics cost little beside reading it, and do not cancel as a sum of squares would.
+ * Row normalisations. A row is brought into an array once and passed over there, or, by machine code, some rows where
+ * they are: two passes for its statistics cost little beside reading it, and do not cancel as a sum of squares would.
  */
 final class CpuNorm implements Kernels.Norm {
   /** Elements a forward task takes on, some ten microseconds' worth. */
@@ -196,7 +196,11 @@ final class CpuNorm implements Kernels.Norm {
           int first = (int) ((long) rows * group / groups);
           int end = (int) ((long) rows * (group + 1) / groups);
           if (inPlace) {
-            backwardInPlace(dx, partial, weightAt, dy, carried, x, weights, mean, rstd, first, end, worker);
+            int slice = Math.max(1, TASK / Math.max(1, size));
+            for (int n = first; n < end; n += slice) {
+              int last = Math.min(end, n + slice);
+              backwardInPlace(dx, partial, weightAt, dy, carried, x, weights, mean, rstd, n, last, worker);
+            }
             return;
           }
           float[] normed = device.scratch(worker, ROW, size);
@@ -223,7 +227,7 @@ final class CpuNorm implements Kernels.Norm {
     });
   }
 
-  /** Rows from one to before another, all at a time. */
+  /** Rows from one to before another, all at a time; dx is neither dy nor x if it is added to beside what is carried. */
   private void backwardInPlace(
       Sink dx, float[] partial, int weightAt, Tensor dy, Tensor carried, Tensor x, float[] weights, Tensor mean,
       Tensor rstd, int first, int end, int worker) {

@@ -43,10 +43,6 @@ final class CpuPointwise implements Kernels.Pointwise {
   }
 
   private void split(long size, Piece piece) {
-    if (size <= TASK) {
-      piece.run(0, (int) size, 0);
-      return;
-    }
     int tasks = Math.toIntExact(Math.ceilDiv(size, TASK));
     device
         .workers()

@@ -40,7 +40,7 @@ final class GemmPanels {
    * Packs F32 x into panels [columns of x, width] of {@code width} rows each, the last one filled up with
    * zeros.
    *
-   * @param code  machine code for panels of TILE_COLUMNS; null for none
+   * @param code  machine code for panels of TILE_COLUMNS and of six; null for none
    * @param width the rows of a tile of six, FEW_ROWS or TILE_COLUMNS
    */
   static void pack(X86Kernels code, Matrix x, int width, float[] packed, int at) {

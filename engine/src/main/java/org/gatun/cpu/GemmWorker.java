@@ -200,7 +200,7 @@ final class GemmWorker {
     }
   }
 
-  /** Rows from row to row in the strip: tiles one below the other, or whole rows where something is done to them in the end. */
+  /** Floats from row to row in the strip: tiles one below the other, or whole rows where something is done to them in the end. */
   private static int stride(Block block, int columns) {
     return block.storesTiles() ? TILE_COLUMNS : Math.ceilDiv(columns, TILE_COLUMNS) * TILE_COLUMNS;
   }

@@ -34,7 +34,7 @@ final class SoftmaxLanes {
     return p.mul(power).blend(0f, x.compare(VectorOperators.LT, -87f));
   }
 
-  /** The largest of x from its beginning; beside a NaN it may be another, for a NaN reaches the sum by its exponential. */
+  /** The largest of x from its beginning; a NaN may be passed over, for it reaches the sum by its exponential. */
   static float max(float[] x, int n) {
     return X86Pass.AVAILABLE ? X86Pass.LARGEST.run(n, Rows.of(x, 0)) : Lanes.max(x, 0, n);
   }

@@ -3,7 +3,7 @@ package org.gatun.cpu;
 import java.util.Arrays;
 
 /**
- * Writes the few instructions of x86-64 that {@link X86Kernels} is made of, with vectors of 256 bits (AVX2, FMA) or of
+ * Writes the few instructions of x86-64 that {@link X86Loops} and {@link X86Compiler} use, with vectors of 256 bits (AVX2, FMA) or of
  * 512 (AVX-512F).
  *
  * <p>A vector register is given by its number, from 0 to 15 or to 31; {@link #lanes} floats fill one. Encodings after

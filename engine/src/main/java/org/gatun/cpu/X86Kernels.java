@@ -108,7 +108,7 @@ final class X86Kernels {
    * <p>Memory of a device only within a round of its {@link Workers}, during which it cannot be closed.
    */
   record Rows(MemorySegment bytes, long at, long distance) {
-    /** For no addend. */
+    /** For no addend, and for no operand. */
     static final Rows NONE = new Rows(MemorySegment.NULL, 0, 0);
 
     /** Of an array: elements, not bytes. */
@@ -146,7 +146,8 @@ final class X86Kernels {
 
     /** That there are so many rows of so many bytes. */
     void requireBytes(long count, long length) {
-      Objects.checkFromIndexSize(at, (count - 1) * distance + length, bytes.byteSize());
+      long all = Math.addExact(Math.multiplyExact(count - 1, distance), length);
+      Objects.checkFromIndexSize(at, Math.max(all, length), bytes.byteSize());
       if (!bytes.scope().isAlive()) {
         throw new IllegalStateException("memory that was given back; use a device before it is closed");
       }

@@ -298,12 +298,16 @@ enum X86Pass {
   /** Whether this process can run them. */
   static final boolean AVAILABLE = X86Kernels.orNull() != null;
 
-  private static final MethodHandle CALL =
-      MachineCode.caller(
-          FunctionDescriptor.of(
-              JAVA_FLOAT, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS,
-              JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
-              JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT));
+  /** How the code is called, after its address; the arguments are those of {@link X86Compiler}. Apart: it may be refused. */
+  private static final class Call {
+    static final MethodHandle PASS =
+        MachineCode.caller(
+            FunctionDescriptor.of(
+                JAVA_FLOAT, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS,
+                JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT));
+  }
 
   static {
     if (AVAILABLE) {
@@ -371,6 +375,9 @@ enum X86Pass {
    * @throws IndexOutOfBoundsException if an operand does not have as many
    */
   float run(int rows, long n, float number0, float number1, Rows... given) {
+    if (n < 0 || n > Integer.MAX_VALUE) {
+      throw new IndexOutOfBoundsException(name() + " over " + n + " elements; give 0 to " + Integer.MAX_VALUE);
+    }
     if (rows <= 0) {
       return 0;
     }
@@ -384,7 +391,7 @@ enum X86Pass {
     Rows e = given.length > 4 ? given[4] : Rows.NONE;
     Rows f = given.length > 5 ? given[5] : Rows.NONE;
     try {
-      return (float) CALL.invokeExact(
+      return (float) Call.PASS.invokeExact(
           code, n, (long) rows, a.base(), a.at(), b.base(), b.at(), c.base(), c.at(), d.base(), d.at(), e.base(),
           e.at(), f.base(), f.at(), a.distance(), b.distance(), c.distance(), d.distance(), e.distance(), f.distance(),
           number0, number1);

@@ -205,7 +205,7 @@ final class X86Program {
       return add(value);
     }
 
-    /** This, but a constant where x is less than another. */
+    /** This, but a constant where x compares with another like that. */
     Value or(float other, Value x, Comparison comparison, float constant) {
       return or(constant(other), x, comparison, constant);
     }

@@ -28,6 +28,25 @@ class CpuLossTest {
 
   private final HostArrays arrays = new HostArrays(3);
 
+  @Test
+  void aNaNReachesTheLossWhereverItIs() {
+    int classes = 4096; // two pieces
+    for (int nans : new int[]{1, 2048, 4096}) {
+      try (var device = new CpuDevice(2); var scope = Scope.on(device)) {
+        float[] logits = new float[classes];
+        Arrays.fill(logits, 0, 2048, Float.NEGATIVE_INFINITY);
+        Arrays.fill(logits, 0, nans, Float.NaN);
+        Tensor losses = scope.allocate(Shape.of(1), DType.F32);
+        Tensor lse = scope.allocate(Shape.of(1), DType.F32);
+        Tensor count = scope.allocate(Shape.of(), DType.F32);
+        Tensor x = filled(scope, DType.F32, logits, Shape.of(1, classes));
+        new CpuLoss(device).crossEntropy(losses, lse, count, x, scope.tensor(new int[]{3000}, Shape.of(1)), classes,
+            -1);
+        assertTrue(Float.isNaN(floats(losses)[0]), nans + " NaN");
+      }
+    }
+  }
+
   @ParameterizedTest
   @CsvSource({
     "1,1,F32", "3,2,F32", "65,65,F32", "100,90,F32", "2048,2048,F32", "5000,4097,F32",

@@ -6,6 +6,7 @@ import static org.gatun.tensor.Formula.scalar;
 import static org.gatun.tensor.Formula.select;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
 import java.util.stream.Stream;
@@ -28,6 +29,20 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("loops")
 class CpuPointwiseTest {
   private final CpuDevice device = new CpuDevice(2);
+
+  @Test
+  void evenTheSmallestCallHoldsTheDeviceOpen() {
+    try (var scope = Scope.on(device)) {
+      Tensor x = scope.full(1, Shape.of(3));
+      device.workers().run(1, (_, _) -> {
+        Sink y = Sink.of(x);
+        assertThrows(
+            IllegalStateException.class,
+            () -> device.kernels().pointwise().map(y, operand(0).plus(operand(1)), List.of(x, x)));
+        assertThrows(IllegalStateException.class, device::close);
+      });
+    }
+  }
   private final Scope scope = Scope.on(device);
   private final Samples samples = new Samples(scope);
   private final CpuPointwise pointwise = (CpuPointwise) device.kernels().pointwise();

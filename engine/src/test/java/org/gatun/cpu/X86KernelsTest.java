@@ -150,6 +150,28 @@ class X86KernelsTest {
   }
 
   @Test
+  void rowsAreCopiedToWhereTheyLieFurtherApartOrOverlap() {
+    int lanes = Lanes.SPECIES.length();
+    checkCopy(X86Kernels.NARROW, 6); // what does not fit is overwritten by the next row
+    checkCopy(X86Kernels.NARROW, 11);
+    for (int vectors : new int[]{1, 2, 3, 7}) {
+      checkCopy(vectors * lanes, vectors * lanes + 3);
+    }
+  }
+
+  private void checkCopy(int floats, int distance) {
+    int count = 5;
+    float[] x = random(count * (floats + 2) + 2 * GUARD);
+    float[] to = random(count * distance + floats + 2 * GUARD);
+    float[] wanted = to.clone();
+    for (int i = 0; i < count; i++) {
+      System.arraycopy(x, GUARD + i * (floats + 2), wanted, GUARD + i * distance, floats);
+    }
+    kernels.copy(Rows.of(x, GUARD, floats + 2), count, floats, Rows.of(to, GUARD, distance));
+    assertEquals(-1, Arrays.mismatch(wanted, to), floats + " floats, " + distance + " apart, seed " + SEED);
+  }
+
+  @Test
   void whatLiesOutsideOfMemoryIsRefused() {
     int lanes = Lanes.SPECIES.length();
     float[] a = random(6 * 20);

@@ -5,11 +5,15 @@ import static org.gatun.cpu.Tiles.SIDE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.File;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.function.BinaryOperator;
@@ -288,6 +292,122 @@ class X86PassTest {
       sum += power == 1 ? d : d * d;
     }
     return sum;
+  }
+
+  @Test
+  void passesWithNumbersMatchTheirFormulasBitByBit() {
+    for (int n : SIZES) {
+      float[] x = random(n);
+      float[] y = random(n);
+      float[] before = y.clone();
+      X86Pass.AXPY.run(n, 0.3f, of(x), of(y));
+      float[] sum = room(n);
+      X86Pass.ADD_NUMBER.run(n, 0.3f, of(x), of(sum));
+      for (int i = GUARD; i < GUARD + n; i++) {
+        assertEquals(Math.fma(x[i], 0.3f, before[i]), y[i]);
+        assertEquals(x[i] + 0.3f, sum[i]);
+      }
+      assertGuards(n, y, sum);
+    }
+  }
+
+  @Test
+  void rowsHaveNumbersOfTheirOwn() {
+    for (int n : SIZES) {
+      int rows = 3;
+      int distance = n + 5;
+      float[] a = random(rows * distance);
+      float[] b = random(rows * distance);
+      float[] numbers = {0.5f, -3, 7};
+      float[] y = room(rows * distance);
+      float[] dots = new float[rows];
+      X86Pass.SCALE_ROWS.runRows(
+          rows, n, Rows.of(a, GUARD, distance), Rows.of(numbers, 0, 1), Rows.of(y, GUARD, distance));
+      X86Pass.DOT_ROWS.runRows(
+          rows, n, Rows.of(a, GUARD, distance), Rows.of(b, GUARD, distance), Rows.of(dots, 0, 1));
+      for (int r = 0; r < rows; r++) {
+        double dot = 0;
+        for (int j = 0; j < distance; j++) {
+          int i = GUARD + r * distance + j;
+          assertEquals(j < n ? a[i] * numbers[r] : KEPT, y[i]);
+          dot += j < n ? (double) a[i] * b[i] : 0;
+        }
+        assertEquals(dot, dots[r], tolerance(n));
+      }
+    }
+  }
+
+  @Test
+  void adamwMatchesItsFormulaBitByBit() {
+    float[] by = {0.5f, 0.99f, 0.9f, 0.1f, 0.95f, 0.05f, -0.01f, 1.25f, 1e-8f};
+    for (int n : SIZES) {
+      float[] p = random(n);
+      float[] g = random(n);
+      float[] m = random(n);
+      float[] v = random(n);
+      for (int i = GUARD; i < GUARD + n; i++) {
+        v[i] = Math.abs(v[i]);
+      }
+      float[] oldP = p.clone();
+      float[] oldM = m.clone();
+      float[] oldV = v.clone();
+      X86Pass.ADAMW.run(n, of(p), of(g), of(m), of(v), Rows.of(by, 0));
+      for (int i = GUARD; i < GUARD + n; i++) {
+        float gradient = g[i] * by[0];
+        float first = oldM[i] * by[2] + gradient * by[3];
+        float second = oldV[i] * by[4] + gradient * gradient * by[5];
+        assertEquals(first, m[i]);
+        assertEquals(second, v[i]);
+        float root = (float) Math.sqrt(second * by[7]) + by[8];
+        assertEquals(oldP[i] * by[1] + first * by[6] / root, p[i]);
+      }
+      assertGuards(n, p, g, m, v);
+    }
+  }
+
+  @Test
+  void sizesThatAreNoneAreRefused() {
+    float[] x = new float[1000];
+    Rows rows = Rows.of(x, 100, 64);
+    assertThrows(IndexOutOfBoundsException.class, () -> X86Pass.ADD.runRows(2, -17, rows, rows, rows));
+    assertThrows(IndexOutOfBoundsException.class, () -> X86Pass.SUM.run(1L << 62, rows));
+    assertThrows(IndexOutOfBoundsException.class, () -> X86Pass.ADD.runRows(15, 8, rows, rows, rows)); // the last ends at 1004
+    X86Pass.ADD.runRows(14, 8, rows, rows, rows);
+  }
+
+  @Test
+  void memoryThatWasGivenBackIsRefused() {
+    MemorySegment x;
+    try (Arena arena = Arena.ofConfined()) {
+      x = arena.allocate(64);
+    }
+    assertThrows(IllegalStateException.class, () -> X86Pass.SUM.run(4, Rows.of(x, 0)));
+  }
+
+  @Test
+  void withoutNativeAccessTheVectorApiDoesIt() throws Exception {
+    // On the class path, where access is denied to all that is not named.
+    var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    Process process =
+        new ProcessBuilder(
+            java, "--add-modules", "jdk.incubator.vector", "--illegal-native-access=deny", "-cp",
+            Path.of("target", "classes") + File.pathSeparator + Path.of("target", "test-classes"),
+            Denied.class.getName())
+            .redirectErrorStream(true)
+            .start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assumeTrue(!output.contains("Unrecognized option"), "this option came with JDK 24");
+    assertEquals(0, process.waitFor(), output);
+    assertTrue(output.contains("sum 10.0"), output);
+  }
+
+  /** A program of its own. */
+  public static final class Denied {
+    private Denied() {}
+
+    public static void main(String[] args) {
+      System.out.println("sum " + Lanes.sum(new float[]{1, 2, 3, 4}, 0, 4));
+    }
   }
 
   @Test
