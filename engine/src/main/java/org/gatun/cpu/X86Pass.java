@@ -16,8 +16,8 @@ import org.gatun.tensor.Formula.Function2;
 
 /**
  * Passes over floats in machine code, for the processors of {@link X86Kernels}: what the loops of this package do with
- * the Vector API elsewhere. They need no compilation, so that the first step of a training is as fast as the others,
- * and read and write memory where it is.
+ * the Vector API elsewhere. They need no compilation, for which the first step of a training would wait, and read
+ * and write memory where it is.
  *
  * <p>Each is written as an {@link X86Program}: its operands in the order in which {@link #run} takes them, the numbers
  * likewise. Operands may be the same memory; a pass reads a vector before it writes it.
