@@ -30,14 +30,29 @@ final class CpuLinear implements Kernels.Linear {
 
   @Override
   public void backwardWeight(Sink dweight, Sink dbias, Tensor dy, Tensor x) {
-    if (dweight != null) {
-      gemm.multiply(rows(dweight.into()), rows(dy).transposed(), rows(x), 1, dweight.add(), Finish.NONE);
+    Matrix columns = rows(dy).transposed();
+    boolean summed = false;
+    if (dweight != null && dbias != null) {
+      summed =
+          gemm.multiplyAndSum(
+              rows(dweight.into()), columns, rows(x), dweight.add(), sums -> store(dbias, sums));
+    } else if (dweight != null) {
+      gemm.multiply(rows(dweight.into()), columns, rows(x), dweight.add());
     }
-    if (dbias != null) {
+    if (dbias != null && !summed) {
       int[] outer = new int[dy.shape().rank() - 1];
       Arrays.setAll(outer, axis -> axis);
       reduction.reduce(dbias, Reduction.Combine.SUM, dy, outer);
     }
+  }
+
+  private static void store(Sink dbias, double[] sums) {
+    Tensor into = dbias.into();
+    float[] values = new float[into.shape().dim(0)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) sums[i];
+    }
+    Lanes.store(dbias.add(), CpuDevice.bytes(into), into.dtype(), into.offset(), values, 0, values.length);
   }
 
   @Override

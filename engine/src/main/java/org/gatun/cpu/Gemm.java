@@ -3,6 +3,7 @@ package org.gatun.cpu;
 import static org.gatun.cpu.GemmProduct.TASK_WORK;
 
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.gatun.cpu.GemmProduct.Block;
 import org.gatun.tensor.DType;
 
@@ -31,6 +32,7 @@ final class Gemm {
   private final Workers workers;
   private final SystemBlas blas;
   private final GemmWorker[] members;
+  private double[] rowSums = {};
 
   Gemm(Workers workers) {
     this(workers, null);
@@ -56,10 +58,7 @@ final class Gemm {
 
   /** c[i] = finish(a[i]·b[i]), or of c[i] + a[i]·b[i], for i in [0, batch). */
   void multiply(Matrix c, Matrix a, Matrix b, int batch, boolean add, Finish finish) {
-    if (a.columns() != b.rows() || c.rows() != a.rows() || c.columns() != b.columns()) {
-      throw new IllegalArgumentException(
-          "multiply: " + a + " by " + b + " does not give " + c + "; pass transposed() views where needed");
-    }
+    requireFit(c, a, b);
     if (c.columnStride() != 1) {
       if (c.rowStride() != 1 || !(finish instanceof Finish.None)) {
         throw new IllegalArgumentException("multiply: the columns of " + c + " must be neighbours in memory");
@@ -86,9 +85,36 @@ final class Gemm {
           });
     } else {
       for (int i = 0; i < batch; i++) {
-        together(product(c, a, b, i, add, finish));
+        together(product(c, a, b, i, add, finish), null);
       }
     }
+  }
+
+  private static void requireFit(Matrix c, Matrix a, Matrix b) {
+    if (a.columns() != b.rows() || c.rows() != a.rows() || c.columns() != b.columns()) {
+      throw new IllegalArgumentException(
+          "multiply: " + a + " by " + b + " does not give " + c + "; pass transposed() views where needed");
+    }
+  }
+
+  /**
+   * c = a·b, or c += a·b, and the sum of each row of a on the way, while it is packed.
+   *
+   * @param then takes the sums, the first elements of an array
+   * @return whether that was so; false if a is not packed here, so that only the product is there
+   */
+  boolean multiplyAndSum(Matrix c, Matrix a, Matrix b, boolean add, Consumer<double[]> then) {
+    requireFit(c, a, b);
+    boolean packed = members[0].sums(a) && c.rows() > MAX_DOT_ROWS && c.columns() > 0 && c.columnStride() == 1;
+    if (!packed || blas != null && SystemBlas.takes(c, a, b)) {
+      multiply(c, a, b, add);
+      return false;
+    }
+    rowSums = rowSums.length < c.rows() ? new double[c.rows()] : rowSums;
+    Arrays.fill(rowSums, 0, c.rows(), 0);
+    together(product(c, a, b, 0, add, Finish.NONE), rowSums);
+    workers.run(1, (_, _) -> then.accept(rowSums));
+    return true;
   }
 
   /**
@@ -120,7 +146,7 @@ final class Gemm {
   }
 
   /** The whole team on one product. */
-  private void together(GemmProduct product) {
+  private void together(GemmProduct product, double[] sums) {
     if (product.c().rows() <= MAX_DOT_ROWS && product.b().rowStride() == 1 && product.b().dtype() == DType.F32) {
       dots(product);
       return;
@@ -132,7 +158,7 @@ final class Gemm {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         if (packs) {
-          workers.run(block.packings(), (task, worker) -> members[worker].packA(block, task, packedA));
+          workers.run(block.packings(), (task, worker) -> members[worker].packA(block, task, packedA, sums));
         }
         int cuts = block.cuts();
         workers.run(

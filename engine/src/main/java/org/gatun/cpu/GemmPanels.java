@@ -26,7 +26,7 @@ final class GemmPanels {
   private static final int STRIP = 128;
 
   /** Columns of which all rows are packed before the next ones: lines of the source serve several panels. */
-  private static final int COLUMN_STRIP = 64;
+  private static final int COLUMN_STRIP = 128;
 
   /** Rows of panels of A for large tiles. */
   private static final int LARGE = X86Kernels.TILE_ROWS;
@@ -40,7 +40,7 @@ final class GemmPanels {
    * Packs F32 x into panels [columns of x, width] of {@code width} rows each, the last one filled up with
    * zeros.
    *
-   * @param code  machine code for panels of TILE_COLUMNS and of six; null for none
+   * @param code  machine code for panels of TILE_COLUMNS; null for none
    * @param width the rows of a tile of six, FEW_ROWS or TILE_COLUMNS
    */
   static void pack(X86Kernels code, Matrix x, int width, float[] packed, int at) {
@@ -53,7 +53,26 @@ final class GemmPanels {
       }
     } else {
       int done = width == TILE_COLUMNS && code != null ? copy(code, x, packed, at) : 0;
-      packColumns(code, x.part(done, 0, x.rows() - done, x.columns()), width, packed, at + done * x.columns());
+      packColumns(x.part(done, 0, x.rows() - done, x.columns()), width, packed, at + done * x.columns());
+    }
+  }
+
+  /**
+   * Packs F32 x, whose columns are neighbours of each other in memory, into panels for {@link X86Kernels}.
+   *
+   * @param sums  where the sums of rows are added, from {@code first} on; null for none
+   * @param strip at least as many floats as x has rows, and a panel's
+   */
+  static void packColumns(X86Kernels code, Matrix x, float[] packed, int at, double[] sums, int first, float[] strip) {
+    int depth = x.columns();
+    Rows stripSums = sums == null ? Rows.NONE : Rows.of(strip, 0);
+    for (int k = 0; k < depth && x.rows() > 0; k += COLUMN_STRIP) {
+      var columns = new Rows(x.bytes(), x.at(0, k) * Float.BYTES, x.columnStride() * Float.BYTES);
+      var panels = Rows.of(packed, at + k * LARGE, depth * LARGE);
+      code.packColumns(columns, Math.min(COLUMN_STRIP, depth - k), x.rows(), panels, stripSums);
+      for (int i = 0; sums != null && i < x.rows(); i++) {
+        sums[first + i] += strip[i];
+      }
     }
   }
 
@@ -96,18 +115,18 @@ final class GemmPanels {
   }
 
   /** All panels from rows that are neighbours of each other; the last panels by four rows at a time. */
-  private static void packColumns(X86Kernels code, Matrix x, int width, float[] packed, int at) {
+  private static void packColumns(Matrix x, int width, float[] packed, int at) {
     for (int k = 0; k < x.columns(); k += COLUMN_STRIP) {
-      packColumns(code, x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, packed, at);
+      packColumns(x, k, Math.min(COLUMN_STRIP, x.columns() - k), width, packed, at);
     }
   }
 
   /** The n columns from {@code k} on; panels of four rows by fours from the beginning. */
-  private static void packColumns(X86Kernels code, Matrix x, int k, int n, int width, float[] packed, int at) {
+  private static void packColumns(Matrix x, int k, int n, int width, float[] packed, int at) {
     int depth = x.columns();
     int row = 0;
     for (; width > 4 && row + Math.max(width, NARROW.length()) <= x.rows(); row += width) {
-      copyColumns(code, x, row, width, k, n, packed, at + row * depth + k * width);
+      copyColumns(x, row, width, k, n, packed, at + row * depth + k * width);
     }
     int quads = Math.ceilDiv(x.rows(), width) * quads(width);
     for (int quad = row / width * quads(width); quad < quads; quad++) {
@@ -122,7 +141,7 @@ final class GemmPanels {
   }
 
   /** Copies {@code width} rows: a panel for large tiles. */
-  private static void copyColumns(X86Kernels code, Matrix x, int row, int width, int k, int n, float[] packed, int to) {
+  private static void copyColumns(Matrix x, int row, int width, int k, int n, float[] packed, int to) {
     long place = x.at(row, k) * Float.BYTES;
     long stepBytes = x.columnStride() * Float.BYTES;
     if (width == 4 * LANES) {
@@ -134,11 +153,7 @@ final class GemmPanels {
       // is written singly, for there a neighbour may be at work.
       boolean last = k + n == x.columns();
       int vectors = last ? n - 1 : n;
-      if (code == null) {
-        copyNarrow(x.bytes(), place, stepBytes, vectors, packed, to);
-      } else if (vectors > 0) {
-        code.copy(new Rows(x.bytes(), place, stepBytes), vectors, X86Kernels.NARROW, Rows.of(packed, to, LARGE));
-      }
+      copyNarrow(x.bytes(), place, stepBytes, vectors, packed, to);
       for (int j = 0; last && j < width; j++) {
         packed[to + (n - 1) * LARGE + j] = x.bytes().get(JAVA_FLOAT, x.at(row + j, k + n - 1) * Float.BYTES);
       }

@@ -43,6 +43,11 @@ final class GemmWorker {
     return code == null || a.dtype() != DType.F32 || a.columnStride() != 1;
   }
 
+  /** Whether the rows of A are summed while they are packed: where its columns lie in memory. */
+  boolean sums(Matrix a) {
+    return code != null && a.columnStride() != 1;
+  }
+
   /** Room for so many floats of A. */
   float[] packedA(int length) {
     packedA = grown(packedA, length);
@@ -68,7 +73,7 @@ final class GemmWorker {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         for (int task = 0; packs && task < block.packings(); task++) {
-          packA(block, task, packedA);
+          packA(block, task, packedA, null);
         }
         for (int chunk = 0; chunk < block.chunks(); chunk++) {
           multiply(block, packedA, chunk, 0, 1);
@@ -98,14 +103,24 @@ final class GemmWorker {
     }
   }
 
-  /** Packs the {@code task}-th part of a block's rows of A. */
-  void packA(Block block, int task, float[] packedA) {
+  /**
+   * Packs the {@code task}-th part of a block's rows of A.
+   *
+   * @param sums where the sums of A's rows are added; null for none, and where {@link #sums} says no
+   */
+  void packA(Block block, int task, float[] packedA, double[] sums) {
     int from = task * block.packed();
     int to = Math.min(block.rows(), from + block.packed());
+    Matrix a = block.product().a();
+    if (sums(a)) {
+      line = grown(line, block.packed() + X86Kernels.TILE_ROWS);
+      Matrix part = part(a, block, block.row() + from, to - from);
+      GemmPanels.packColumns(code, part, packedA, from * block.depth(), sums, block.row() + from, line);
+      return;
+    }
     int large = code == null ? GemmKernels.TILE_ROWS : X86Kernels.TILE_ROWS;
     int few = code == null ? FEW_ROWS : X86Kernels.TILE_ROWS;
     int end = from + (to - from) / large * large;
-    Matrix a = block.product().a();
     GemmPanels.pack(code, part(a, block, block.row() + from, end - from), large, packedA, from * block.depth());
     GemmPanels.pack(code, part(a, block, block.row() + end, to - end), few, packedA, end * block.depth());
   }

@@ -34,7 +34,7 @@ final class X86Kernels {
   /** Floats from row to row of B in {@link #strip}. */
   static final int STRIP_DISTANCE = 64;
 
-  /** Floats of the narrowest rows that can be copied: a vector of AVX2. */
+  /** Floats of a vector of AVX2, which a column of a panel of A fits into. */
   static final int NARROW = 8;
 
   /** Floats from row to row of what {@link #transpose} writes. */
@@ -100,6 +100,10 @@ final class X86Kernels {
         MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     static final MethodHandle COPY =
         MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle PACKING =
+        MachineCode.caller(
+            ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG,
+            JAVA_LONG);
   }
 
   /**
@@ -155,8 +159,7 @@ final class X86Kernels {
   /** Of 1, 2 and 4 vectors a row. */
   private final MemorySegment[] copies = new MemorySegment[3];
 
-  /** Of rows of {@link #NARROW}. */
-  private final MemorySegment narrowCopy;
+  private final MemorySegment packing;
 
   private X86Kernels(int lanes) {
     this.lanes = lanes;
@@ -186,8 +189,8 @@ final class X86Kernels {
     }
     Arrays.setAll(copies, i -> MemorySegment.ofAddress(start + copyPlaces[i]));
     var narrow = new X86Assembler(NARROW);
-    X86Loops.copy(narrow, 1);
-    narrowCopy = MachineCode.load(narrow.code());
+    int packingPlace = X86Loops.packing(narrow);
+    packing = MemorySegment.ofAddress(MachineCode.load(narrow.code()).address() + packingPlace);
   }
 
   /** The shapes in the order of their places in {@link #panels}, then in {@link #strips}. */
@@ -286,17 +289,14 @@ final class X86Kernels {
     }
   }
 
-  /** Copies rows of so many floats each: {@link #NARROW}, or whole vectors. Later rows may overwrite earlier ones. */
+  /** Copies rows of so many floats each, a multiple of the lanes. Later rows may overwrite earlier ones. */
   void copy(Rows rows, int count, int floats, Rows to) {
-    if (count <= 0 || floats <= 0 || floats != NARROW && floats % lanes != 0) {
+    if (count <= 0 || floats <= 0 || floats % lanes != 0) {
       throw new IllegalArgumentException("copy: " + count + " rows of " + floats + " floats; no code is made for that");
     }
     rows.require(count, floats);
     to.require(count, floats);
-    if (floats < lanes) {
-      copy(narrowCopy, rows, count, 0, to);
-    }
-    for (int done = 0; floats - done >= lanes;) {
+    for (int done = 0; done < floats;) {
       int size = Math.min(copies.length - 1, 31 - Integer.numberOfLeadingZeros((floats - done) / lanes));
       copy(copies[size], rows, count, done, to);
       done += lanes << size;
@@ -312,6 +312,47 @@ final class X86Kernels {
       throw e;
     } catch (Throwable t) { // our code throws nothing
       throw new IllegalStateException("copy", t);
+    }
+  }
+
+  /**
+   * Packs columns of A into panels [count, {@link #TILE_ROWS}], the last one filled up with zeros, and sums its rows: each
+   * is Σ of the even and Σ of the odd columns, to which the last one belongs.
+   *
+   * @param columns of {@code rows} floats each, at their distance from each other
+   * @param panels  at their distance from each other
+   * @param sums    a number for each row, and zeros as in the last panel; {@link Rows#NONE} for none
+   */
+  void packColumns(Rows columns, int count, int rows, Rows panels, Rows sums) {
+    if (count <= 0 || rows <= 0) {
+      throw new IllegalArgumentException("packColumns: " + count + " columns of " + rows + " rows; give one or more");
+    }
+    columns.require(count, rows);
+    panels.require(Math.ceilDiv(rows, TILE_ROWS), Math.multiplyExact(count, TILE_ROWS));
+    if (sums != Rows.NONE) {
+      sums.require(1, Math.ceilDiv(rows, TILE_ROWS) * TILE_ROWS);
+    }
+    int whole = rows / TILE_ROWS;
+    if (whole > 0) {
+      packColumns(columns, count, 0, whole, TILE_ROWS, panels, sums);
+    }
+    if (rows % TILE_ROWS != 0) {
+      packColumns(columns, count, whole, 1, rows % TILE_ROWS, panels, sums);
+    }
+  }
+
+  /** So many panels from a panel on, with so many rows each. */
+  private void packColumns(Rows columns, int count, int first, int number, int rows, Rows panels, Rows sums) {
+    long before = (long) first * TILE_ROWS * FLOAT;
+    try {
+      Call.PACKING.invokeExact(
+          packing, columns.bytes, columns.at + before, panels.bytes, panels.at + first * panels.distance,
+          columns.distance, (long) count, (long) number, panels.distance, sums.bytes,
+          sums == Rows.NONE ? 0 : sums.at + before, (long) (TILE_ROWS - rows) * FLOAT);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable t) { // our code throws nothing
+      throw new IllegalStateException("packColumns", t);
     }
   }
 }

@@ -328,4 +328,106 @@ final class X86Loops {
     code.jump(NOT_ZERO, next);
     code.end();
   }
+
+  /**
+   * Packs columns of A as panels of {@link X86Kernels#TILE_ROWS} numbers, those of equal index side by side, and sums
+   * the rows, those of even and of odd index apart until the end. In registers: source, offset, target, offset, bytes
+   * from column to column of the source, how many columns; then as {@link Packing} lists them.
+   *
+   * <p>Vectors are wider than panels: what one writes too much the next one overwrites, but for the last of a panel.
+   *
+   * @param code for vectors of {@link X86Kernels#NARROW}
+   * @return where the function begins
+   */
+  static int packing(X86Assembler code) {
+    final int panelBytes = X86Kernels.TILE_ROWS * FLOAT;
+    int lanes = code.here(); // from here on the lanes of a whole panel, from n floats later those of n rows fewer
+    for (int i = 0; i < X86Kernels.TILE_ROWS + code.lanes(); i++) {
+      code.data(i < X86Kernels.TILE_ROWS ? -1 : 0);
+    }
+    int start = code.here();
+    Packing.SAVED.forEach(code::push);
+    code.add(Packing.PANEL, RSI);
+    code.add(Packing.TARGET_PANEL, RCX);
+    code.load(Packing.PANELS_LEFT, Packing.PANELS.place());
+    code.load(Packing.TARGET_DISTANCE, Packing.PANEL_DISTANCE.place());
+    code.load(Packing.SUMS_TO, Packing.SUMS.place());
+    code.load(RSI, Packing.SUMS_AT.place());
+    code.add(Packing.SUMS_TO, RSI);
+    code.addressOfWritten(Packing.LANES, lanes);
+    code.load(RSI, Packing.ROWS_MISSING.place());
+    code.add(Packing.LANES, RSI);
+    int nextPanel = code.here();
+    code.takeLanes(at(Packing.LANES, 0));
+    code.compute(XOR, 0, 0, 0);
+    code.compute(XOR, 1, 1, 1);
+    code.move(Packing.SOURCE, Packing.PANEL);
+    code.move(Packing.TARGET, Packing.TARGET_PANEL);
+    code.move(Packing.COLUMNS_LEFT, Packing.COLUMNS);
+    code.subtract(Packing.COLUMNS_LEFT, 3);
+    int few = code.jumpForward(NEGATIVE);
+    int many = code.here();
+    packColumn(code, 0);
+    packColumn(code, 1);
+    code.subtract(Packing.COLUMNS_LEFT, 2);
+    code.jump(NOT_NEGATIVE, many);
+    code.land(few);
+    code.add(Packing.COLUMNS_LEFT, 2);
+    int one = code.jumpForward(ZERO);
+    packColumn(code, 0);
+    code.land(one);
+    code.loadTaken(2, at(Packing.SOURCE, 0));
+    code.compute(ADD, 1, 1, 2);
+    code.compute(ADD, 0, 0, 1);
+    code.addressOfWritten(RSI, lanes);
+    code.takeLanes(at(RSI, 0));
+    code.storeTaken(at(Packing.TARGET, 0), 2);
+    code.test(Packing.SUMS_TO);
+    int unasked = code.jumpForward(ZERO);
+    code.storeTaken(at(Packing.SUMS_TO, 0), 0);
+    code.add(Packing.SUMS_TO, panelBytes);
+    code.land(unasked);
+    code.add(Packing.PANEL, panelBytes);
+    code.add(Packing.TARGET_PANEL, Packing.TARGET_DISTANCE);
+    code.subtract(Packing.PANELS_LEFT, 1);
+    code.jump(NOT_ZERO, nextPanel);
+    Packing.SAVED.reversed().forEach(code::pop);
+    code.end();
+    return start;
+  }
+
+  private static void packColumn(X86Assembler code, int sum) {
+    code.loadTaken(2, at(Packing.SOURCE, 0));
+    code.storeVector(at(Packing.TARGET, 0), 2);
+    code.compute(ADD, sum, sum, 2);
+    code.add(Packing.SOURCE, Packing.COLUMN_DISTANCE);
+    code.add(Packing.TARGET, X86Kernels.TILE_ROWS * FLOAT);
+  }
+
+  /** The arguments of a packing that come on the stack, and what the registers hold throughout. */
+  private enum Packing {
+    PANELS, PANEL_DISTANCE,
+    /** Or 0 for none. */
+    SUMS, SUMS_AT,
+    /** Of each panel, in bytes: zeros stand there. */
+    ROWS_MISSING;
+
+    static final List<Register> SAVED = List.of(R13, R14, R15);
+
+    static final Register PANEL = RDI;
+    static final Register SOURCE = RSI;
+    static final Register COLUMN_DISTANCE = R8;
+    static final Register TARGET_PANEL = RDX;
+    static final Register TARGET = RCX;
+    static final Register TARGET_DISTANCE = R10;
+    static final Register COLUMNS = R9;
+    static final Register COLUMNS_LEFT = RAX;
+    static final Register PANELS_LEFT = R13;
+    static final Register SUMS_TO = R14;
+    static final Register LANES = R15;
+
+    Place place() {
+      return at(RSP, 8 * (SAVED.size() + 1 + ordinal()));
+    }
+  }
 }

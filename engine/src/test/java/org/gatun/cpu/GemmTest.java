@@ -1,6 +1,7 @@
 package org.gatun.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -24,6 +25,42 @@ class GemmTest {
   private static final int GUARD = 5; // elements before and after each operand: offsets are odd
 
   private final Random random = new Random(SEED);
+
+  /**
+   * A sum in F32 of at most 128 numbers below 1/4, in two chains of 64: each addition rounds a sum below 16, and the
+   * last one below 32, to 24 bits. Their sum, in double, rounds to F32 in the end only, and no test reads that.
+   */
+  private static double sumTolerance(int count) {
+    double strips = Math.ceilDiv(count, 128);
+    return strips * (128 * Math.ulp(16f) / 2 + Math.ulp(32f) / 2);
+  }
+
+  @ParameterizedTest
+  @MethodSource("sizes")
+  void rowsOfAAreSummedWhileTheyArePacked(int[] size) {
+    for (DType dtype : new DType[]{DType.F32, DType.BF16}) {
+      for (int threads = 1; threads <= 3; threads += 2) {
+        var it = new Case(size[0], size[1], size[2], 1, Form.TN, dtype, false);
+        float[] product = it.run(threads);
+        double[] sums = new double[size[0]];
+        try (var workers = new Workers(threads)) {
+          boolean summed =
+              new Gemm(workers).multiplyAndSum(
+                  it.c, it.a, it.b, false, all -> System.arraycopy(all, 0, sums, 0, sums.length));
+          boolean packed = it.a.columnStride() != 1 && size[0] > 3;
+          assertEquals(packed && X86Kernels.orNull() != null, summed, it.toString());
+          assertArrayEquals(product, it.values(), it.toString());
+          for (int i = 0; summed && i < sums.length; i++) {
+            double wanted = 0;
+            for (int k = 0; k < size[2]; k++) {
+              wanted += get(it.a, i, k);
+            }
+            assertEquals(wanted, sums[i], sumTolerance(size[2]), "row " + i + ", " + it);
+          }
+        }
+      }
+    }
+  }
 
   /** How the operands lie: a transposed one has neighbours along its rows' dimension. */
   private enum Form {

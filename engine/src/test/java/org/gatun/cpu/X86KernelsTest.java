@@ -150,10 +150,8 @@ class X86KernelsTest {
   }
 
   @Test
-  void rowsAreCopiedToWhereTheyLieFurtherApartOrOverlap() {
+  void rowsAreCopiedToWhereTheyLieFurtherApart() {
     int lanes = Lanes.SPECIES.length();
-    checkCopy(X86Kernels.NARROW, 6); // what does not fit is overwritten by the next row
-    checkCopy(X86Kernels.NARROW, 11);
     for (int vectors : new int[]{1, 2, 3, 7}) {
       checkCopy(vectors * lanes, vectors * lanes + 3);
     }
@@ -169,6 +167,40 @@ class X86KernelsTest {
     }
     kernels.copy(Rows.of(x, GUARD, floats + 2), count, floats, Rows.of(to, GUARD, distance));
     assertEquals(-1, Arrays.mismatch(wanted, to), floats + " floats, " + distance + " apart, seed " + SEED);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4, 7, 64})
+  void columnsBecomePanelsAndRowsAreSummed(int count) {
+    for (int rows : new int[]{1, 5, 6, 7, 12, 17}) {
+      int panels = Math.ceilDiv(rows, X86Kernels.TILE_ROWS);
+      int panel = (count + 3) * X86Kernels.TILE_ROWS;
+      float[] x = random(count * (rows + 3) + 2 * GUARD);
+      float[] before = random(panels * panel + 2 * GUARD);
+      float[] sumsBefore = random(panels * X86Kernels.TILE_ROWS + 2 * GUARD);
+      float[] wanted = before.clone();
+      float[] wantedSums = sumsBefore.clone();
+      for (int i = 0; i < panels * X86Kernels.TILE_ROWS; i++) {
+        float[] sums = new float[2];
+        for (int k = 0; k < count; k++) {
+          float number = i < rows ? x[GUARD + k * (rows + 3) + i] : 0;
+          int to = i / X86Kernels.TILE_ROWS * panel + k * X86Kernels.TILE_ROWS + i % X86Kernels.TILE_ROWS;
+          wanted[GUARD + to] = number;
+          sums[k == count - 1 ? 1 : k % 2] += number;
+        }
+        wantedSums[GUARD + i] = sums[0] + sums[1];
+      }
+      String what = count + " columns of " + rows + " rows, seed " + SEED;
+      float[] packed = before.clone();
+      Rows columns = Rows.of(x, GUARD, rows + 3);
+      kernels.packColumns(columns, count, rows, Rows.of(packed, GUARD, panel), Rows.NONE);
+      assertEquals(-1, Arrays.mismatch(wanted, packed), what);
+      packed = before.clone();
+      float[] sums = sumsBefore.clone();
+      kernels.packColumns(columns, count, rows, Rows.of(packed, GUARD, panel), Rows.of(sums, GUARD));
+      assertEquals(-1, Arrays.mismatch(wanted, packed), what);
+      assertEquals(-1, Arrays.mismatch(wantedSums, sums), what);
+    }
   }
 
   @Test
@@ -195,6 +227,15 @@ class X86KernelsTest {
         Rows.of(new float[21 * TILE_COLUMNS], 0, TILE_COLUMNS)));
     refused(() -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 20, TILE_COLUMNS,
         Rows.of(new float[20 * TILE_COLUMNS], 1, TILE_COLUMNS)));
+    Rows panels = Rows.of(new float[2 * 6 * 5], 0, 6 * 5);
+    Rows sums = Rows.of(new float[12], 0);
+    kernels.packColumns(left, 5, 12, panels, sums);
+    refused(() -> kernels.packColumns(left, 6, 12, panels, sums));
+    refused(() -> kernels.packColumns(left, 5, 13, panels, sums));
+    refused(() -> kernels.packColumns(Rows.of(a, 100, 20), 2, 7, panels, sums));
+    refused(() -> kernels.packColumns(left, 5, 12, panels, Rows.of(new float[11], 0)));
+    refused(() -> kernels.packColumns(left, 5, 12, Rows.of(new float[2 * 6 * 5], 1, 6 * 5), sums));
+    assertThrows(IllegalArgumentException.class, () -> kernels.packColumns(left, 0, 12, panels, sums));
     assertThrows(IllegalArgumentException.class,
         () -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 0, TILE_COLUMNS, Rows.of(c, 0, TILE_COLUMNS)));
     assertThrows(
