@@ -161,9 +161,14 @@ final class Gemm {
           workers.run(block.packings(), (task, worker) -> members[worker].packA(block, task, packedA, sums));
         }
         int cuts = block.cuts();
+        int own = cuts / (packs ? 1 : block.shares(workers.threads()));
         workers.run(
             block.chunks() * cuts,
-            (task, worker) -> members[worker].multiply(block, packedA, task / cuts, task % cuts, cuts));
+            (task, worker) -> {
+              int share = task / (own * block.chunks());
+              int rest = task % (own * block.chunks());
+              members[worker].multiply(block, packedA, rest / own, share * own + rest % own, cuts);
+            });
       }
     }
   }

@@ -42,6 +42,9 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
   /** Elements of A in these rows: 288 KiB, which the second-level cache holds besides B. */
   private static final int SWEEP_FLOATS = 72 * 1024;
 
+  /** Elements of A that a worker keeps at hand: 1 MiB. */
+  private static final int OWN_FLOATS = 256 * 1024;
+
   /** Elements of k for which a panel of B takes 32 KiB, so that it stays in the first-level cache for a sweep. */
   static final int NEAR_DEPTH = 8 * 1024 / TILE_COLUMNS;
 
@@ -116,6 +119,16 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
     /** Whether results are added to what C holds. */
     boolean adds() {
       return product.add || !first;
+    }
+
+    /**
+     * By how many ranges of rows tasks are ordered before they are by chunks: one a worker where its rows of A stay in
+     * its second-level cache. There it finds what it has written itself, an operation before, for all operations go
+     * through rows in this order. Each worker packs all of B then; so 1 where B has more columns than C rows.
+     */
+    int shares(int threads) {
+      boolean near = (long) rows * depth <= (long) OWN_FLOATS * threads;
+      return near && rows >= product.c.columns() && cuts() % threads == 0 ? threads : 1;
     }
 
     /** Into how many row ranges each chunk is cut, so that no worker waits long for another. */
