@@ -34,7 +34,7 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
   static final int ROW_UNIT = 12;
 
   /** Rows of A packed by one task or a multiple of it. */
-  private static final int PACKED_ROWS = 48;
+  private static final int PACKED_ROWS = 24;
 
   /** Rows of A multiplied with a panel of B before the next one, if they are short. */
   static final int MAX_SWEEP = 96;
@@ -93,9 +93,9 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
       return Math.ceilDiv(product.c.columns(), chunk());
     }
 
-    /** Rows of A for one packing task: a sixteenth, from 48 to 192; where they are neighbours they are read at once. */
+    /** Rows of A for one packing task: an eighth, from 24 to 192; where they are neighbours they are read at once. */
     int packed() {
-      return Math.clamp(rows / 16 / PACKED_ROWS * PACKED_ROWS, PACKED_ROWS, 4 * PACKED_ROWS);
+      return Math.clamp(rows / 8 / PACKED_ROWS * PACKED_ROWS, PACKED_ROWS, 8 * PACKED_ROWS);
     }
 
     /** How many such tasks there are. */
