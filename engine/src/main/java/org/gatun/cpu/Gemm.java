@@ -105,7 +105,7 @@ final class Gemm {
    */
   boolean multiplyAndSum(Matrix c, Matrix a, Matrix b, boolean add, Consumer<double[]> then) {
     requireFit(c, a, b);
-    boolean packed = members[0].sums(a) && c.rows() > MAX_DOT_ROWS && c.columns() > 0 && c.columnStride() == 1;
+    boolean packed = members[0].sumsRows(a) && c.rows() > MAX_DOT_ROWS && c.columns() > 0 && c.columnStride() == 1;
     if (!packed || blas != null && SystemBlas.takes(c, a, b)) {
       multiply(c, a, b, add);
       return false;
@@ -146,7 +146,7 @@ final class Gemm {
   }
 
   /** The whole team on one product. */
-  private void together(GemmProduct product, double[] sums) {
+  private void together(GemmProduct product, double[] rowSums) {
     if (product.c().rows() <= MAX_DOT_ROWS && product.b().rowStride() == 1 && product.b().dtype() == DType.F32) {
       dots(product);
       return;
@@ -158,7 +158,7 @@ final class Gemm {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         if (packs) {
-          workers.run(block.packings(), (task, worker) -> members[worker].packA(block, task, packedA, sums));
+          workers.run(block.packings(), (task, worker) -> members[worker].packA(block, task, packedA, rowSums));
         }
         int cuts = block.cuts();
         int own = cuts / (packs ? 1 : block.shares(workers.threads()));

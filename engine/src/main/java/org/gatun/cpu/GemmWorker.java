@@ -26,7 +26,7 @@ final class GemmWorker {
   private final X86Kernels code;
   private float[] packedA = {};
   private float[] packedB = {};
-  private MemorySegment sums = MemorySegment.NULL;
+  private MemorySegment partial = MemorySegment.NULL;
   private Block packedFor;
   private int packedChunk;
   private float[] strip = {};
@@ -44,7 +44,7 @@ final class GemmWorker {
   }
 
   /** Whether the rows of A are summed while they are packed: where its columns lie in memory. */
-  boolean sums(Matrix a) {
+  boolean sumsRows(Matrix a) {
     return code != null && a.columnStride() != 1;
   }
 
@@ -60,8 +60,8 @@ final class GemmWorker {
     if (!product.needsSums()) {
       return c;
     }
-    sums = grown(sums, (long) c.rows() * c.columns());
-    return Matrix.of(sums, DType.F32, 0, c.rows(), c.columns());
+    partial = grown(partial, (long) c.rows() * c.columns());
+    return Matrix.of(partial, DType.F32, 0, c.rows(), c.columns());
   }
 
   /** A whole product. */
@@ -106,16 +106,16 @@ final class GemmWorker {
   /**
    * Packs the {@code task}-th part of a block's rows of A.
    *
-   * @param sums where the sums of A's rows are added; null for none, and where {@link #sums} says no
+   * @param rowSums where the sums of A's rows are added; null for none, and where {@link #sumsRows} says no
    */
-  void packA(Block block, int task, float[] packedA, double[] sums) {
+  void packA(Block block, int task, float[] packedA, double[] rowSums) {
     int from = task * block.packed();
     int to = Math.min(block.rows(), from + block.packed());
     Matrix a = block.product().a();
-    if (sums(a)) {
+    if (sumsRows(a)) {
       line = grown(line, block.packed() + X86Kernels.TILE_ROWS);
       Matrix part = part(a, block, block.row() + from, to - from);
-      GemmPanels.packColumns(code, part, packedA, from * block.depth(), sums, block.row() + from, line);
+      GemmPanels.packColumns(code, part, packedA, from * block.depth(), rowSums, block.row() + from, line);
       return;
     }
     int large = code == null ? GemmKernels.TILE_ROWS : X86Kernels.TILE_ROWS;
