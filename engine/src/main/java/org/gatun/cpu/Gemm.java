@@ -100,7 +100,7 @@ final class Gemm {
   /**
    * c = a·b, or c += a·b, and the sum of each row of a on the way, while it is packed.
    *
-   * @param then takes the sums, the first elements of an array
+   * @param then takes the sums, as many elements of an array as a has rows; the next product overwrites them
    * @return whether that was so; false if a is not packed here, so that only the product is there
    */
   boolean multiplyAndSum(Matrix c, Matrix a, Matrix b, boolean add, Consumer<double[]> then) {

@@ -122,9 +122,10 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
     }
 
     /**
-     * By how many ranges of rows tasks are ordered before they are by chunks: one a worker where its rows of A stay in
-     * its second-level cache. There it finds what it has written itself, an operation before, for all operations go
-     * through rows in this order. Each worker packs all of B then; so 1 where B has more columns than C rows.
+     * Into how many ranges of rows the tasks fall, each with all chunks of B before the next range; they are given to
+     * workers in this order, which no sum depends on. One range a worker where its rows of A stay in its second-level
+     * cache: there it finds what it has written itself, an operation before, for most operations share rows out like
+     * that. Each worker packs all of B then; so 1 where B has more columns than A rows.
      */
     int shares(int threads) {
       boolean near = (long) rows * depth <= (long) OWN_FLOATS * threads;

@@ -340,8 +340,8 @@ final class X86Loops {
    * @return where the function begins
    */
   static int packing(X86Assembler code) {
-    final int panelBytes = X86Kernels.TILE_ROWS * FLOAT;
-    int lanes = code.here(); // from here on the lanes of a whole panel, from n floats later those of n rows fewer
+    int panelBytes = X86Kernels.TILE_ROWS * FLOAT;
+    int lanes = code.here(); // from here on the lanes of a whole panel; n numbers later, those of a panel of n rows fewer
     for (int i = 0; i < X86Kernels.TILE_ROWS + code.lanes(); i++) {
       code.data(i < X86Kernels.TILE_ROWS ? -1 : 0);
     }
