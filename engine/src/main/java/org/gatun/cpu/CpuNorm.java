@@ -149,7 +149,7 @@ final class CpuNorm implements Kernels.Norm {
   }
 
   private static Rows rows(Tensor x, int first, int size) {
-    return new Rows(bytes(x), (x.offset() + (long) first * size) * Float.BYTES, (long) size * Float.BYTES);
+    return Rows.of(bytes(x), (x.offset() + (long) first * size) * Float.BYTES, (long) size * Float.BYTES);
   }
 
   private static float reciprocalDeviation(double squares, int size, float eps) {

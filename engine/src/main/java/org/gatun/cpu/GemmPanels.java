@@ -71,7 +71,7 @@ final class GemmPanels {
     int depth = x.columns();
     Rows stripSums = sums == null ? Rows.NONE : Rows.of(strip, 0);
     for (int k = 0; k < depth && x.rows() > 0; k += CODE_STRIP) {
-      var columns = new Rows(x.bytes(), x.at(0, k) * Float.BYTES, x.columnStride() * Float.BYTES);
+      var columns = Rows.of(x.bytes(), x.at(0, k) * Float.BYTES, x.columnStride() * Float.BYTES);
       var panels = Rows.of(packed, at + k * LARGE, depth * LARGE);
       code.packColumns(columns, Math.min(CODE_STRIP, depth - k), x.rows(), panels, stripSums);
       for (int i = 0; sums != null && i < x.rows(); i++) {
@@ -84,7 +84,7 @@ final class GemmPanels {
   private static int copy(X86Kernels code, Matrix x, float[] packed, int at) {
     int whole = x.columns() > 0 ? x.rows() / TILE_COLUMNS * TILE_COLUMNS : 0;
     for (int row = 0; row < whole; row += TILE_COLUMNS) {
-      var columns = new Rows(x.bytes(), x.at(row, 0) * Float.BYTES, x.columnStride() * Float.BYTES);
+      var columns = Rows.of(x.bytes(), x.at(row, 0) * Float.BYTES, x.columnStride() * Float.BYTES);
       code.copy(columns, x.columns(), TILE_COLUMNS, Rows.of(packed, at + row * x.columns(), TILE_COLUMNS));
     }
     return whole;
@@ -94,7 +94,7 @@ final class GemmPanels {
   private static int transpose(X86Kernels code, Matrix x, int row, float[] panel, int at) {
     int blocks = x.columns() / LANES;
     for (int j = 0; j < TILE_COLUMNS && blocks > 0; j += LANES) {
-      var rows = new Rows(x.bytes(), x.at(row + j, 0) * Float.BYTES, x.rowStride() * Float.BYTES);
+      var rows = Rows.of(x.bytes(), x.at(row + j, 0) * Float.BYTES, x.rowStride() * Float.BYTES);
       code.transpose(rows, blocks, Rows.of(panel, at + j, TILE_COLUMNS));
     }
     return blocks * LANES;

@@ -197,13 +197,13 @@ final class GemmWorker {
         int tiles = (rows - i) / height;
         Rows left =
             aByRows
-                ? new Rows(a.bytes(), a.at(block.row() + row + i, block.from()) * Float.BYTES,
+                ? Rows.of(a.bytes(), a.at(block.row() + row + i, block.from()) * Float.BYTES,
                     a.rowStride() * Float.BYTES)
                 : Rows.of(packedA, (row + i) * depth, X86Kernels.TILE_ROWS);
         int at = i * stride + (block.storesTiles() ? 0 : j);
         Rows to =
             toC
-                ? new Rows(c.bytes(), c.at(block.row() + row + i, from + j) * Float.BYTES, c.rowStride() * Float.BYTES)
+                ? Rows.of(c.bytes(), c.at(block.row() + row + i, from + j) * Float.BYTES, c.rowStride() * Float.BYTES)
                 : Rows.of(strip, at, stride);
         Rows addend = !toC ? Rows.NONE : bias != null ? Rows.of(bias, j, 0) : block.adds() ? to : Rows.NONE;
         code.panel(height, aByRows).multiply(tiles, depth, left, panel, to, addend);
@@ -346,7 +346,7 @@ final class GemmWorker {
   }
 
   private static Rows rows(Matrix x, int row, int column) {
-    return new Rows(x.bytes(), x.at(row, column) * Float.BYTES, x.rowStride() * Float.BYTES);
+    return Rows.of(x.bytes(), x.at(row, column) * Float.BYTES, x.rowStride() * Float.BYTES);
   }
 
   /** Brings n elements of a row from the strip to where they belong: partial sums, or finished, C. */

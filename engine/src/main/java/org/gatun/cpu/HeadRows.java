@@ -37,7 +37,7 @@ record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int
       int whole = dtype == DType.F32 ? SPECIES.loopBound(columns) : 0;
       if (CODE != null && whole > 0 && rows > 0) {
         long place = (start + first * stride + from) * Float.BYTES;
-        CODE.copy(new Rows(segment, place, stride * Float.BYTES), rows, whole, Rows.of(tiles, at, SIDE));
+        CODE.copy(Rows.of(segment, place, stride * Float.BYTES), rows, whole, Rows.of(tiles, at, SIDE));
       }
       for (int j = 0; CODE == null && j < whole; j += LANES) {
         loadVectors(tiles, at + j, segment, start + first * stride + from + j, stride, rows);
@@ -56,7 +56,7 @@ record HeadRows(MemorySegment segment, DType dtype, long start, long stride, int
       int whole = dtype == DType.F32 && !add ? SPECIES.loopBound(columns) : 0;
       if (CODE != null && whole > 0 && rows > 0) {
         long place = (start + first * stride + from) * Float.BYTES;
-        CODE.copy(Rows.of(tiles, at, SIDE), rows, whole, new Rows(segment, place, stride * Float.BYTES));
+        CODE.copy(Rows.of(tiles, at, SIDE), rows, whole, Rows.of(segment, place, stride * Float.BYTES));
       }
       for (int j = 0; CODE == null && j < whole; j += LANES) {
         storeVectors(segment, start + first * stride + from + j, stride, tiles, at + j, rows);

@@ -108,7 +108,7 @@ final class HostView {
     if (X86Pass.AVAILABLE && dtype == DType.F32 && regular && strides[rank - 1] == 1) {
       long distance = rank == 1 ? step : strides[0];
       Rows sum = Rows.of(y, 0);
-      Rows added = new Rows(segment, element(position) * Float.BYTES, distance * Float.BYTES);
+      Rows added = Rows.of(segment, element(position) * Float.BYTES, distance * Float.BYTES);
       X86Pass.ADD.runRows(rows, n, sum, added, sum);
       return;
     }

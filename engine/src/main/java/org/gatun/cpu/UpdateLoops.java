@@ -102,7 +102,7 @@ final class UpdateLoops {
       MemorySegment v, long vAt, int n, AdamW by) {
     if (X86Pass.AVAILABLE) {
       X86Pass.ADAMW.run(
-          n, new Rows(p, pAt, 0), new Rows(g, gAt, 0), new Rows(m, mAt, 0), new Rows(v, vAt, 0),
+          n, Rows.of(p, pAt, 0), Rows.of(g, gAt, 0), Rows.of(m, mAt, 0), Rows.of(v, vAt, 0),
           Rows.of(by.inOrder(), 0));
       return;
     }

@@ -107,19 +107,24 @@ final class X86Kernels {
   }
 
   /**
-   * Where rows of floats lie: the first at byte {@code at}, each {@code distance} bytes after the one before.
+   * Where rows of floats lie: the first at {@code at}, each {@code distance} bytes after the one before.
    *
-   * <p>Calls hold the memory for themselves, which costs 4 % of a small model's step. Handing over the address of
-   * memory off the heap instead, {@code MemorySegment.ofAddress}, ended once in some dozen runs of the tests in a
-   * NullPointerException within invokeExact that went away by itself, as if a compiled call had lost a segment.
+   * <p>Memory off the heap is handed over by its address, and only within a round of the {@link Workers} whose device
+   * owns it: it cannot be closed meanwhile. Were it handed over as a segment, each call would hold it, by a counter for
+   * which all threads compete: 2 to 4 % of a small model's step.
+   *
+   * @param array    what calls are given; {@link MemorySegment#NULL} for memory off the heap
+   * @param start    of what may be touched: 0, or an address; {@code at} likewise
+   * @param byteSize of it
    */
-  record Rows(MemorySegment bytes, long at, long distance) {
+  record Rows(MemorySegment array, long start, long byteSize, long at, long distance) {
     /** For no addend, and for no operand. */
-    static final Rows NONE = new Rows(MemorySegment.NULL, 0, 0);
+    static final Rows NONE = new Rows(MemorySegment.NULL, 0, 0, 0, 0);
 
     /** Of an array: elements, not bytes. */
     static Rows of(float[] x, int at, int distance) {
-      return new Rows(MemorySegment.ofArray(x), (long) at * FLOAT, (long) distance * FLOAT);
+      long bytes = (long) x.length * FLOAT;
+      return new Rows(MemorySegment.ofArray(x), 0, bytes, (long) at * FLOAT, (long) distance * FLOAT);
     }
 
     /** One row of an array, or the same each time, from an element on. */
@@ -127,9 +132,20 @@ final class X86Kernels {
       return of(x, at, 0);
     }
 
+    /** Of memory, in bytes. */
+    static Rows of(MemorySegment memory, long at, long distance) {
+      if (!memory.isNative()) {
+        return new Rows(memory, 0, memory.byteSize(), at, distance);
+      }
+      if (!memory.scope().isAlive()) {
+        throw new IllegalStateException("memory that was given back; use a device before it is closed");
+      }
+      return new Rows(MemorySegment.NULL, memory.address(), memory.byteSize(), memory.address() + at, distance);
+    }
+
     /** One row of memory, or the same each time, from an element on. */
-    static Rows of(MemorySegment bytes, long element) {
-      return new Rows(bytes, element * FLOAT, 0);
+    static Rows of(MemorySegment memory, long element) {
+      return of(memory, element * FLOAT, 0);
     }
 
     Rows {
@@ -145,7 +161,7 @@ final class X86Kernels {
     /** That there are so many rows of so many bytes. */
     void requireBytes(long count, long length) {
       long all = Math.addExact(Math.multiplyExact(count - 1, distance), length);
-      Objects.checkFromIndexSize(at, Math.max(all, length), bytes.byteSize());
+      Objects.checkFromIndexSize(at - start, Math.max(all, length), byteSize);
     }
   }
 
@@ -259,7 +275,7 @@ final class X86Kernels {
       }
       try {
         Call.PRODUCT.invokeExact(
-            code, a.bytes, a.at, b.bytes, b.at, c.bytes, c.at, addend.bytes, addend.at, addend.distance,
+            code, a.array, a.at, b.array, b.at, c.array, c.at, addend.array, addend.at, addend.distance,
             c.distance, (long) depth, (long) tiles, a.distance);
       } catch (RuntimeException | Error e) {
         throw e;
@@ -281,7 +297,7 @@ final class X86Kernels {
     rows.require(lanes, blocks * lanes);
     to.require((long) blocks * lanes, lanes);
     try {
-      Call.TRANSPOSITION.invokeExact(code, rows.bytes, rows.at, to.bytes, to.at, rows.distance, (long) blocks);
+      Call.TRANSPOSITION.invokeExact(code, rows.array, rows.at, to.array, to.at, rows.distance, (long) blocks);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable t) { // our code throws nothing
@@ -307,7 +323,7 @@ final class X86Kernels {
     long before = (long) from * FLOAT;
     try {
       Call.COPY.invokeExact(
-          code, rows.bytes, rows.at + before, to.bytes, to.at + before, rows.distance, to.distance, (long) count);
+          code, rows.array, rows.at + before, to.array, to.at + before, rows.distance, to.distance, (long) count);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable t) { // our code throws nothing
@@ -346,8 +362,8 @@ final class X86Kernels {
     long before = (long) first * TILE_ROWS * FLOAT;
     try {
       Call.PACKING.invokeExact(
-          packing, columns.bytes, columns.at + before, panels.bytes, panels.at + first * panels.distance,
-          columns.distance, (long) count, (long) number, panels.distance, sums.bytes,
+          packing, columns.array, columns.at + before, panels.array, panels.at + first * panels.distance,
+          columns.distance, (long) count, (long) number, panels.distance, sums.array,
           sums == Rows.NONE ? 0 : sums.at + before, (long) (TILE_ROWS - rows) * FLOAT);
     } catch (RuntimeException | Error e) {
       throw e;

@@ -392,8 +392,8 @@ enum X86Pass {
     Rows f = given.length > 5 ? given[5] : Rows.NONE;
     try {
       return (float) Call.PASS.invokeExact(
-          code, n, (long) rows, a.bytes(), a.at(), b.bytes(), b.at(), c.bytes(), c.at(), d.bytes(), d.at(), e.bytes(),
-          e.at(), f.bytes(), f.at(), a.distance(), b.distance(), c.distance(), d.distance(), e.distance(), f.distance(),
+          code, n, (long) rows, a.array(), a.at(), b.array(), b.at(), c.array(), c.at(), d.array(), d.at(), e.array(),
+          e.at(), f.array(), f.at(), a.distance(), b.distance(), c.distance(), d.distance(), e.distance(), f.distance(),
           number0, number1);
     } catch (RuntimeException | Error x) {
       throw x;

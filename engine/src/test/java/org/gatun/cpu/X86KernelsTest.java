@@ -98,7 +98,7 @@ class X86KernelsTest {
       }
       MemorySegment memory = Arena.ofAuto().allocate((long) before.length * Float.BYTES, 64);
       memory.copyFrom(MemorySegment.ofArray(before));
-      var c = new Rows(memory, GUARD * Float.BYTES, (long) cDistance * Float.BYTES);
+      var c = Rows.of(memory, GUARD * Float.BYTES, (long) cDistance * Float.BYTES);
       Rows added = switch (addend) {
         case NONE -> Rows.NONE;
         case ROW -> Rows.of(bias, GUARD, 0);
@@ -241,6 +241,23 @@ class X86KernelsTest {
     assertThrows(
         IllegalArgumentException.class,
         () -> product.multiply(1, 20, left, Rows.of(b, 0, TILE_COLUMNS - 1), to, Rows.NONE));
+  }
+
+  @Test
+  void whatLiesOutsideOfMemoryOffTheHeapIsRefused() {
+    X86Kernels.Product product = kernels.panel(6, true);
+    Rows right = Rows.of(random(20 * TILE_COLUMNS), 0, TILE_COLUMNS);
+    Rows to = Rows.of(new float[6 * TILE_COLUMNS], 0, TILE_COLUMNS);
+    long row = 20 * Float.BYTES;
+    Arena arena = Arena.ofConfined();
+    MemorySegment a = arena.allocate(7 * row, 64).asSlice(row);
+    try (arena) {
+      product.multiply(1, 20, Rows.of(a, 0, row), right, to, Rows.NONE);
+      refused(() -> product.multiply(1, 20, Rows.of(a, 4, row), right, to, Rows.NONE));
+      refused(() -> product.multiply(1, 20, Rows.of(a, -4, row), right, to, Rows.NONE));
+      refused(() -> product.multiply(2, 20, Rows.of(a, 0, row), right, to, Rows.NONE));
+    }
+    assertThrows(IllegalStateException.class, () -> Rows.of(a, 0, row));
   }
 
   private static void refused(Runnable call) {
