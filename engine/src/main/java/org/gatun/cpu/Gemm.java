@@ -32,6 +32,7 @@ final class Gemm {
   private final Workers workers;
   private final SystemBlas blas;
   private final GemmWorker[] members;
+  private float[] stripSums = {};
   private double[] rowSums = {};
 
   Gemm(Workers workers) {
@@ -110,11 +111,26 @@ final class Gemm {
       multiply(c, a, b, add);
       return false;
     }
-    rowSums = rowSums.length < c.rows() ? new double[c.rows()] : rowSums;
-    Arrays.fill(rowSums, 0, c.rows(), 0);
-    together(product(c, a, b, 0, add, Finish.NONE), rowSums);
-    workers.run(1, (_, _) -> then.accept(rowSums));
+    GemmProduct product = product(c, a, b, 0, add, Finish.NONE);
+    int length = product.strips() * product.sumsDistance();
+    stripSums = stripSums.length < length ? new float[length] : stripSums;
+    together(product, stripSums);
+    workers.run(1, (_, _) -> then.accept(rowSums(product)));
     return true;
+  }
+
+  /** From those of the strips, one after the other. */
+  private double[] rowSums(GemmProduct product) {
+    int rows = product.c().rows();
+    rowSums = rowSums.length < rows ? new double[rows] : rowSums;
+    Arrays.fill(rowSums, 0, rows, 0);
+    for (int strip = 0; strip < product.strips(); strip++) {
+      int at = strip * product.sumsDistance();
+      for (int i = 0; i < rows; i++) {
+        rowSums[i] += stripSums[at + i];
+      }
+    }
+    return rowSums;
   }
 
   /**
@@ -145,8 +161,8 @@ final class Gemm {
     return new GemmProduct(c.item(i), a.item(i), b.item(i), add, i, finish);
   }
 
-  /** The whole team on one product. */
-  private void together(GemmProduct product, double[] rowSums) {
+  /** The whole team on one product; {@code sums} as of {@link GemmWorker#packA}. */
+  private void together(GemmProduct product, float[] sums) {
     if (product.c().rows() <= MAX_DOT_ROWS && product.b().rowStride() == 1 && product.b().dtype() == DType.F32) {
       dots(product);
       return;
@@ -158,7 +174,8 @@ final class Gemm {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         if (packs) {
-          workers.run(block.packings(), (task, worker) -> members[worker].packA(block, task, packedA, rowSums));
+          int packings = members[0].packings(block);
+          workers.run(packings, (task, worker) -> members[worker].packA(block, task, packedA, sums));
         }
         int cuts = block.cuts();
         int own = cuts / (packs ? 1 : block.shares(workers.threads()));

@@ -28,9 +28,6 @@ final class GemmPanels {
   /** Columns of which all rows are packed before the next ones: lines of the source serve several panels. */
   private static final int COLUMN_STRIP = 64;
 
-  /** As many for a call of machine code, which takes some ten microseconds, and for a sum in F32. */
-  private static final int CODE_STRIP = 128;
-
   /** Rows of panels of A for large tiles. */
   private static final int LARGE = X86Kernels.TILE_ROWS;
 
@@ -57,26 +54,6 @@ final class GemmPanels {
     } else {
       int done = width == TILE_COLUMNS && code != null ? copy(code, x, packed, at) : 0;
       packColumns(x.part(done, 0, x.rows() - done, x.columns()), width, packed, at + done * x.columns());
-    }
-  }
-
-  /**
-   * Packs F32 x, whose columns are neighbours of each other in memory, into panels for {@link X86Kernels}.
-   *
-   * @param sums  where the sums of rows are added, from {@code first} on, those of each strip of columns in F32; null for
-   *              none
-   * @param strip room for a strip's sums: as many floats as x has rows, the last panel filled up
-   */
-  static void packColumns(X86Kernels code, Matrix x, float[] packed, int at, double[] sums, int first, float[] strip) {
-    int depth = x.columns();
-    Rows stripSums = sums == null ? Rows.NONE : Rows.of(strip, 0);
-    for (int k = 0; k < depth && x.rows() > 0; k += CODE_STRIP) {
-      var columns = Rows.of(x.bytes(), x.at(0, k) * Float.BYTES, x.columnStride() * Float.BYTES);
-      var panels = Rows.of(packed, at + k * LARGE, depth * LARGE);
-      code.packColumns(columns, Math.min(CODE_STRIP, depth - k), x.rows(), panels, stripSums);
-      for (int i = 0; sums != null && i < x.rows(); i++) {
-        sums[first + i] += strip[i];
-      }
     }
   }
 

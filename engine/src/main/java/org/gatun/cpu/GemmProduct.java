@@ -36,6 +36,12 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
   /** Rows of A packed by one task or a multiple of it. */
   private static final int PACKED_ROWS = 24;
 
+  /** Columns of A packed by one task where they lie in memory, for some ten microseconds, and summed in F32. */
+  static final int PACKED_COLUMNS = 128;
+
+  /** Tasks that such a packing is cut into, if there are enough rows. */
+  private static final int STRIP_TASKS = 16;
+
   /** Rows of A multiplied with a panel of B before the next one, if they are short. */
   static final int MAX_SWEEP = 96;
 
@@ -75,6 +81,17 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
     return new Block(this, row, height, from, depth, k == 0, k == depths() - 1, sums);
   }
 
+  /** Strips of {@link #PACKED_COLUMNS} columns of A, counted through all blocks of k. */
+  int strips() {
+    int last = a.columns() - (depths() - 1) * depth();
+    return (depths() - 1) * Math.ceilDiv(depth(), PACKED_COLUMNS) + Math.ceilDiv(last, PACKED_COLUMNS);
+  }
+
+  /** From the sums of one strip to those of the next, of A's rows and of what fills their last panel up. */
+  int sumsDistance() {
+    return c.rows() + ROW_UNIT;
+  }
+
   boolean needsSums() {
     return c.dtype() != DType.F32 && depths() > 1;
   }
@@ -101,6 +118,30 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
     /** How many such tasks there are. */
     int packings() {
       return Math.ceilDiv(rows, packed());
+    }
+
+    /** The first of this block's strips, counted through all of k. */
+    int firstStrip() {
+      return from / product.depth() * Math.ceilDiv(product.depth(), PACKED_COLUMNS);
+    }
+
+    /** Strips of A's columns in this block. */
+    int strips() {
+      return Math.ceilDiv(depth, PACKED_COLUMNS);
+    }
+
+    /** Rows of A for one task that packs a strip of columns. */
+    int stripRows() {
+      int parts = Math.max(1, STRIP_TASKS / Math.max(1, strips()));
+      return roundUp(Math.ceilDiv(rows, parts), PACKED_ROWS);
+    }
+
+    /**
+     * How many such tasks there are: all of a strip before the next one, so that most workers pack rows that they have
+     * written themselves.
+     */
+    int stripPackings() {
+      return strips() * Math.ceilDiv(rows, stripRows());
     }
 
     /** Rows of A in one sweep over a chunk of B. */

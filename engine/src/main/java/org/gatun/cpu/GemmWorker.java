@@ -5,6 +5,7 @@ import static org.gatun.cpu.GemmKernels.FEW_ROWS;
 import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
 import static org.gatun.cpu.GemmProduct.MAX_SWEEP;
 import static org.gatun.cpu.GemmProduct.NEAR_DEPTH;
+import static org.gatun.cpu.GemmProduct.PACKED_COLUMNS;
 import static org.gatun.cpu.GemmProduct.ROW_UNIT;
 
 import java.lang.foreign.Arena;
@@ -72,7 +73,7 @@ final class GemmWorker {
     for (int row = 0; row < product.c().rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
-        for (int task = 0; packs && task < block.packings(); task++) {
+        for (int task = 0; packs && task < packings(block); task++) {
           packA(block, task, packedA, null);
         }
         for (int chunk = 0; chunk < block.chunks(); chunk++) {
@@ -103,26 +104,45 @@ final class GemmWorker {
     }
   }
 
+  /** Into how many tasks the packing of A is cut. */
+  int packings(Block block) {
+    return sumsRows(block.product().a()) ? block.stripPackings() : block.packings();
+  }
+
   /**
    * Packs the {@code task}-th part of a block's rows of A.
    *
-   * @param rowSums where the sums of A's rows are added; null for none, and where {@link #sumsRows} says no
+   * @param sums where the sums of A's rows go, those of a strip after those of the one before; null for none, and where
+   *             {@link #sumsRows} says no
    */
-  void packA(Block block, int task, float[] packedA, double[] rowSums) {
-    int from = task * block.packed();
-    int to = Math.min(block.rows(), from + block.packed());
+  void packA(Block block, int task, float[] packedA, float[] sums) {
     Matrix a = block.product().a();
     if (sumsRows(a)) {
-      line = grown(line, block.packed() + X86Kernels.TILE_ROWS);
-      Matrix part = part(a, block, block.row() + from, to - from);
-      GemmPanels.packColumns(code, part, packedA, from * block.depth(), rowSums, block.row() + from, line);
+      packStrip(block, task, packedA, sums);
       return;
     }
+    int from = task * block.packed();
+    int to = Math.min(block.rows(), from + block.packed());
     int large = code == null ? GemmKernels.TILE_ROWS : X86Kernels.TILE_ROWS;
     int few = code == null ? FEW_ROWS : X86Kernels.TILE_ROWS;
     int end = from + (to - from) / large * large;
     GemmPanels.pack(code, part(a, block, block.row() + from, end - from), large, packedA, from * block.depth());
     GemmPanels.pack(code, part(a, block, block.row() + end, to - end), few, packedA, end * block.depth());
+  }
+
+  private void packStrip(Block block, int task, float[] packedA, float[] sums) {
+    int parts = block.stripPackings() / block.strips();
+    int strip = task / parts;
+    int row = task % parts * block.stripRows();
+    int rows = Math.min(block.rows() - row, block.stripRows());
+    int k = strip * PACKED_COLUMNS;
+    int columns = Math.min(block.depth() - k, PACKED_COLUMNS);
+    Matrix a = inF32(block.product().a().part(block.row() + row, block.from() + k, rows, columns));
+    Rows source = Rows.of(a.bytes(), a.at(0, 0) * Float.BYTES, a.columnStride() * Float.BYTES);
+    int tile = X86Kernels.TILE_ROWS;
+    Rows panels = Rows.of(packedA, row * block.depth() + k * tile, block.depth() * tile);
+    int sumsAt = (block.firstStrip() + strip) * block.product().sumsDistance() + block.row() + row;
+    code.packColumns(source, columns, rows, panels, sums == null ? Rows.NONE : Rows.of(sums, sumsAt));
   }
 
   private void packB(Block block, int chunk) {
@@ -140,8 +160,11 @@ final class GemmWorker {
 
   /** Rows of x over a block's part of k; BF16 is widened first, so that packing knows F32 alone. */
   private Matrix part(Matrix x, Block block, int row, int rows) {
-    Matrix part = x.part(row, block.from(), rows, block.depth());
-    return x.dtype() == DType.F32 ? part : widened(part);
+    return inF32(x.part(row, block.from(), rows, block.depth()));
+  }
+
+  private Matrix inF32(Matrix x) {
+    return x.dtype() == DType.F32 ? x : widened(x);
   }
 
   /** The same elements in F32, in the same order, without gaps. */
