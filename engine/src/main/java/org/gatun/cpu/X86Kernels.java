@@ -95,7 +95,7 @@ final class X86Kernels {
     static final MethodHandle PRODUCT =
         MachineCode.caller(
             ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG,
-            JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+            JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     static final MethodHandle TRANSPOSITION =
         MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     static final MethodHandle COPY =
@@ -273,10 +273,11 @@ final class X86Kernels {
       if (addend != Rows.NONE) {
         addend.require(rows, columns);
       }
+      boolean gapless = a.distance == (long) depth * FLOAT;
       try {
         Call.PRODUCT.invokeExact(
             code, a.array, a.at, b.array, b.at, c.array, c.at, addend.array, addend.at, addend.distance,
-            c.distance, (long) depth, (long) tiles, a.distance);
+            c.distance, (long) depth, (long) tiles, a.distance, gapless ? shape.nextStep() : 0L);
       } catch (RuntimeException | Error e) {
         throw e;
       } catch (Throwable t) { // our code throws nothing

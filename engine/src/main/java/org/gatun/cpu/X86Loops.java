@@ -10,12 +10,14 @@ import static org.gatun.cpu.X86Assembler.Condition.ZERO;
 import static org.gatun.cpu.X86Assembler.Place.at;
 import static org.gatun.cpu.X86Assembler.Register.R10;
 import static org.gatun.cpu.X86Assembler.Register.R11;
+import static org.gatun.cpu.X86Assembler.Register.R12;
 import static org.gatun.cpu.X86Assembler.Register.R13;
 import static org.gatun.cpu.X86Assembler.Register.R14;
 import static org.gatun.cpu.X86Assembler.Register.R15;
 import static org.gatun.cpu.X86Assembler.Register.R8;
 import static org.gatun.cpu.X86Assembler.Register.R9;
 import static org.gatun.cpu.X86Assembler.Register.RAX;
+import static org.gatun.cpu.X86Assembler.Register.RBX;
 import static org.gatun.cpu.X86Assembler.Register.RCX;
 import static org.gatun.cpu.X86Assembler.Register.RDI;
 import static org.gatun.cpu.X86Assembler.Register.RDX;
@@ -37,6 +39,9 @@ final class X86Loops {
   /** How many k before their use lines of B are asked for: the second-level cache answers in 15 cycles, one k takes 12. */
   private static final int PREFETCHED = 4;
 
+  /** How many bytes before their use lines of a packed A are asked for: some 300 cycles, for they come from far away. */
+  private static final int PANEL_AHEAD = 2048;
+
   // What is packed comes from far away, and by patterns that the processor does not guess: rows before their turn, and
   // bytes. To the second level, for lines that lie some powers of two apart push each other out of the first.
   private static final int COPIED_AHEAD = 16;
@@ -45,13 +50,15 @@ final class X86Loops {
   private static final int LINE = 64;
   private static final int FLOAT = Float.BYTES;
 
-  private static final List<Register> SAVED = List.of(R13, R14, R15);
+  private static final List<Register> SAVED = List.of(RBX, R12, R13, R14, R15);
 
   // What the registers hold throughout a product.
   private static final Register A = RDI;
   private static final Register A_UPPER_ROWS = R14; // the fourth row of A's tile, from which the fifth and sixth are reached
   private static final Register A_TILE = R15;
   private static final Register A_DISTANCE = R13;
+  private static final Register A_NEXT = RBX; // walks along the rows of the tile after this one, which are asked for
+  private static final Register A_NEXT_STEP = R12;
   private static final Register B = RAX;
   private static final Register B_PANEL = RDX;
   private static final Register C = R8;
@@ -63,7 +70,9 @@ final class X86Loops {
 
   /** The arguments of a product that come on the stack. */
   private enum Argument {
-    ADDEND, ADDEND_AT, ADDEND_DISTANCE, C_DISTANCE, DEPTH, TILES, A_DISTANCE;
+    ADDEND, ADDEND_AT, ADDEND_DISTANCE, C_DISTANCE, DEPTH, TILES, A_DISTANCE,
+    /** Bytes of A's next tile for each {@link #UNROLLED} k, if its rows follow each other without gaps; else 0. */
+    A_NEXT_STEP;
 
     /** Beyond the saved registers and the return address. */
     Place place() {
@@ -89,7 +98,12 @@ final class X86Loops {
    * @param bDistance bytes from one k to the next in B
    * @param far       whether operands are larger than the first-level cache: then lines are asked for early
    */
-  record Shape(int rows, int vectors, Left left, int bDistance, boolean far) {}
+  record Shape(int rows, int vectors, Left left, int bDistance, boolean far) {
+    /** See {@link Argument#A_NEXT_STEP}. */
+    long nextStep() {
+      return (long) rows * UNROLLED * FLOAT;
+    }
+  }
 
   private final X86Assembler code;
   private final Shape shape;
@@ -121,6 +135,7 @@ final class X86Loops {
     code.load(C_DISTANCE, Argument.C_DISTANCE.place());
     code.load(A_DISTANCE, Argument.A_DISTANCE.place());
     code.load(TILES_LEFT, Argument.TILES.place());
+    code.load(A_NEXT_STEP, Argument.A_NEXT_STEP.place());
     code.move(A_TILE, A);
     int nextTile = code.here();
     beginTile();
@@ -139,6 +154,10 @@ final class X86Loops {
     if (shape.left == Left.ROWS) {
       code.address(A_UPPER_ROWS, new Place(A, A_DISTANCE, 2, 0));
       code.add(A_UPPER_ROWS, A_DISTANCE);
+      code.move(A_NEXT, A);
+      for (int i = 0; i < shape.rows; i++) {
+        code.add(A_NEXT, A_DISTANCE);
+      }
     }
     if (shape.far) {
       code.move(B, C);
@@ -161,9 +180,13 @@ final class X86Loops {
     int few = code.jumpForward(NEGATIVE);
     int many = code.here();
     for (int k = 0; k < UNROLLED; k++) {
+      if (shape.far && k % 2 == 0) {
+        code.prefetch(shape.left == Left.ROWS ? at(A_NEXT, k / 2 * LINE) : at(A, PANEL_AHEAD));
+      }
       sumStep(k);
     }
     advance(UNROLLED);
+    code.add(A_NEXT, A_NEXT_STEP);
     code.subtract(DEPTH_LEFT, UNROLLED);
     code.jump(NOT_NEGATIVE, many);
     code.land(few);
