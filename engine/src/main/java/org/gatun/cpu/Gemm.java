@@ -106,15 +106,17 @@ final class Gemm {
    */
   boolean multiplyAndSum(Matrix c, Matrix a, Matrix b, boolean add, Consumer<double[]> then) {
     requireFit(c, a, b);
-    boolean packed = members[0].sumsRows(a) && c.rows() > MAX_DOT_ROWS && c.columns() > 0 && c.columnStride() == 1;
-    if (!packed || blas != null && SystemBlas.takes(c, a, b)) {
+    GemmProduct product = new GemmProduct(c, a, b, add, 0, Finish.NONE);
+    GemmPacking packing = members[0].packing();
+    boolean transposes = packing.transposes(product);
+    boolean packed = packing.sumsRows(a) && c.rows() > MAX_DOT_ROWS && c.columns() > 0 && c.columnStride() == 1;
+    if (!transposes && !packed || blas != null && SystemBlas.takes(c, a, b)) {
       multiply(c, a, b, add);
       return false;
     }
-    GemmProduct product = product(c, a, b, 0, add, Finish.NONE);
     int length = product.strips() * product.sumsDistance();
     stripSums = stripSums.length < length ? new float[length] : stripSums;
-    together(product, stripSums);
+    together(transposes ? product.transposed() : product, stripSums);
     workers.run(1, (_, _) -> then.accept(rowSums(product)));
     return true;
   }
@@ -157,34 +159,39 @@ final class Gemm {
         });
   }
 
-  private static GemmProduct product(Matrix c, Matrix a, Matrix b, int i, boolean add, Finish finish) {
-    return new GemmProduct(c.item(i), a.item(i), b.item(i), add, i, finish);
+  private GemmProduct product(Matrix c, Matrix a, Matrix b, int i, boolean add, Finish finish) {
+    var product = new GemmProduct(c.item(i), a.item(i), b.item(i), add, i, finish);
+    GemmPacking packing = members[0].packing();
+    boolean better = blas == null && packing.packs(a) && packing.transposes(product);
+    return better ? product.transposed() : product;
   }
 
-  /** The whole team on one product; {@code sums} as of {@link GemmWorker#packA}. */
+  /** The whole team on one product; {@code sums} of A's rows if they are packed, else of B's columns; null for none. */
   private void together(GemmProduct product, float[] sums) {
     if (product.c().rows() <= MAX_DOT_ROWS && product.b().rowStride() == 1 && product.b().dtype() == DType.F32) {
       dots(product);
       return;
     }
-    boolean packs = members[0].packs(product.a());
-    float[] packedA = members[0].packedA(packs ? product.packedRows() * product.depth() : 0);
+    GemmPacking packing = members[0].packing();
+    boolean packs = packing.packs(product.a());
+    float[] packedA = packing.roomForA(product);
+    float[] sumsOfB = packs ? null : sums;
     Matrix partial = members[0].partial(product);
     for (int row = 0; row < product.c().rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
         if (packs) {
-          int packings = members[0].packings(block);
-          workers.run(packings, (task, worker) -> members[worker].packA(block, task, packedA, sums));
+          workers.run(
+              packing.packings(block), (task, worker) -> members[worker].packing().packA(block, task, packedA, sums));
         }
         int cuts = block.cuts();
-        int own = cuts / (packs ? 1 : block.shares(workers.threads()));
+        int own = cuts / (packing.readsRows(product.a()) ? block.shares(workers.threads()) : 1);
         workers.run(
             block.chunks() * cuts,
             (task, worker) -> {
               int share = task / (own * block.chunks());
               int rest = task % (own * block.chunks());
-              members[worker].multiply(block, packedA, rest / own, share * own + rest % own, cuts);
+              members[worker].multiply(block, packedA, rest / own, share * own + rest % own, cuts, sumsOfB);
             });
       }
     }
@@ -194,7 +201,7 @@ final class Gemm {
   private void dots(GemmProduct product) {
     Matrix a = product.a();
     int depth = a.columns();
-    float[] x = members[0].packedA(a.rows() * depth);
+    float[] x = members[0].packing().roomForA(a.rows() * depth);
     for (int i = 0; i < a.rows(); i++) {
       for (int k = 0; a.columnStride() != 1 && k < depth; k++) {
         x[i * depth + k] = Lanes.get(a.bytes(), a.dtype(), a.at(i, k));

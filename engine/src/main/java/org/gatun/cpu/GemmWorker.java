@@ -1,58 +1,40 @@
 package org.gatun.cpu;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.gatun.cpu.GemmKernels.FEW_ROWS;
 import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
+import static org.gatun.cpu.GemmPacking.grown;
 import static org.gatun.cpu.GemmProduct.MAX_SWEEP;
 import static org.gatun.cpu.GemmProduct.NEAR_DEPTH;
-import static org.gatun.cpu.GemmProduct.PACKED_COLUMNS;
 import static org.gatun.cpu.GemmProduct.ROW_UNIT;
+import static org.gatun.cpu.X86Kernels.STRIP_DISTANCE;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.gatun.cpu.GemmProduct.Block;
 import org.gatun.cpu.X86Kernels.Rows;
+import org.gatun.cpu.X86Loops.Left;
 import org.gatun.tensor.DType;
 import org.gatun.tensor.Kernels.Gelu;
 
 /**
  * One worker's part in the products of a {@link Gemm}, and the arrays it needs for that, grown as needed.
- *
- * <p>With machine code, A is read where its rows lie; without, and where its columns or numbers of 16 bits lie there,
- * it is packed.
  */
 final class GemmWorker {
   private static final float[] ZEROS = new float[TILE_COLUMNS];
 
   private final X86Kernels code;
-  private float[] packedA = {};
-  private float[] packedB = {};
+  private final GemmPacking packing;
   private MemorySegment partial = MemorySegment.NULL;
-  private Block packedFor;
-  private int packedChunk;
   private float[] strip = {};
   private float[] line = {};
-  private MemorySegment wide = MemorySegment.NULL;
 
   /** @param code the loops in machine code; null for those of the Vector API */
   GemmWorker(X86Kernels code) {
     this.code = code;
+    packing = new GemmPacking(code);
   }
 
-  /** Whether A must be packed for the loops. */
-  boolean packs(Matrix a) {
-    return code == null || a.dtype() != DType.F32 || a.columnStride() != 1;
-  }
-
-  /** Whether the rows of A are summed while they are packed: where its columns lie in memory. */
-  boolean sumsRows(Matrix a) {
-    return code != null && a.columnStride() != 1;
-  }
-
-  /** Room for so many floats of A. */
-  float[] packedA(int length) {
-    packedA = grown(packedA, length);
-    return packedA;
+  GemmPacking packing() {
+    return packing;
   }
 
   /** What holds the sums of the first blocks of k until the last: C itself where it is as precise. */
@@ -67,17 +49,17 @@ final class GemmWorker {
 
   /** A whole product. */
   void multiply(GemmProduct product) {
-    boolean packs = packs(product.a());
-    float[] packedA = packedA(packs ? product.packedRows() * product.depth() : 0);
+    boolean packs = packing.packs(product.a());
+    float[] packedA = packing.roomForA(product);
     Matrix partial = partial(product);
     for (int row = 0; row < product.c().rows(); row += product.rows()) {
       for (int k = 0; k < product.depths(); k++) {
         Block block = product.block(row, k, partial);
-        for (int task = 0; packs && task < packings(block); task++) {
-          packA(block, task, packedA, null);
+        for (int task = 0; packs && task < packing.packings(block); task++) {
+          packing.packA(block, task, packedA, null);
         }
         for (int chunk = 0; chunk < block.chunks(); chunk++) {
-          multiply(block, packedA, chunk, 0, 1);
+          multiply(block, packedA, chunk, 0, 1, null);
         }
       }
     }
@@ -104,108 +86,35 @@ final class GemmWorker {
     }
   }
 
-  /** Into how many tasks the packing of A is cut. */
-  int packings(Block block) {
-    return sumsRows(block.product().a()) ? block.stripPackings() : block.packings();
-  }
-
   /**
-   * Packs the {@code task}-th part of a block's rows of A.
+   * A chunk of columns with the {@code cut}-th part of a block's rows.
    *
-   * @param sums where the sums of A's rows go, those of a strip after those of the one before; null for none, and where
-   *             {@link #sumsRows} says no
+   * @param sums as of {@link GemmPacking#packB}
    */
-  void packA(Block block, int task, float[] packedA, float[] sums) {
-    Matrix a = block.product().a();
-    if (sumsRows(a)) {
-      packStrip(block, task, packedA, sums);
-      return;
-    }
-    int from = task * block.packed();
-    int to = Math.min(block.rows(), from + block.packed());
-    int large = code == null ? GemmKernels.TILE_ROWS : X86Kernels.TILE_ROWS;
-    int few = code == null ? FEW_ROWS : X86Kernels.TILE_ROWS;
-    int end = from + (to - from) / large * large;
-    GemmPanels.pack(code, part(a, block, block.row() + from, end - from), large, packedA, from * block.depth());
-    GemmPanels.pack(code, part(a, block, block.row() + end, to - end), few, packedA, end * block.depth());
-  }
-
-  private void packStrip(Block block, int task, float[] packedA, float[] sums) {
-    int parts = block.stripPackings() / block.strips();
-    int strip = task / parts;
-    int row = task % parts * block.stripRows();
-    int rows = Math.min(block.rows() - row, block.stripRows());
-    int k = strip * PACKED_COLUMNS;
-    int columns = Math.min(block.depth() - k, PACKED_COLUMNS);
-    Matrix a = inF32(block.product().a().part(block.row() + row, block.from() + k, rows, columns));
-    Rows source = Rows.of(a.bytes(), a.at(0, 0) * Float.BYTES, a.columnStride() * Float.BYTES);
-    int tile = X86Kernels.TILE_ROWS;
-    Rows panels = Rows.of(packedA, row * block.depth() + k * tile, block.depth() * tile);
-    int sumsAt = (block.firstStrip() + strip) * block.product().sumsDistance() + block.row() + row;
-    code.packColumns(source, columns, rows, panels, sums == null ? Rows.NONE : Rows.of(sums, sumsAt));
-  }
-
-  private void packB(Block block, int chunk) {
-    if (packedFor == block && packedChunk == chunk) {
-      return;
-    }
-    packedB = grown(packedB, block.chunk() * Math.max(1, block.depth())); // the kernels look at the first of k
-    Matrix b = block.product().b().transposed();
-    int from = chunk * block.chunk();
-    int columns = Math.min(b.rows() - from, block.chunk());
-    GemmPanels.pack(code, part(b, block, from, columns), TILE_COLUMNS, packedB, 0);
-    packedFor = block;
-    packedChunk = chunk;
-  }
-
-  /** Rows of x over a block's part of k; BF16 is widened first, so that packing knows F32 alone. */
-  private Matrix part(Matrix x, Block block, int row, int rows) {
-    return inF32(x.part(row, block.from(), rows, block.depth()));
-  }
-
-  private Matrix inF32(Matrix x) {
-    return x.dtype() == DType.F32 ? x : widened(x);
-  }
-
-  /** The same elements in F32, in the same order, without gaps. */
-  private Matrix widened(Matrix x) {
-    boolean byRows = x.columnStride() == 1;
-    int lines = byRows ? x.rows() : x.columns();
-    int length = byRows ? x.columns() : x.rows();
-    line = grown(line, length);
-    wide = grown(wide, (long) lines * length);
-    for (int i = 0; i < lines; i++) {
-      Lanes.load(line, 0, x.bytes(), x.dtype(), byRows ? x.at(i, 0) : x.at(0, i), length);
-      MemorySegment.copy(line, 0, wide, JAVA_FLOAT, (long) i * length * Float.BYTES, length);
-    }
-    Matrix all = Matrix.of(wide, DType.F32, 0, lines, length);
-    return byRows ? all : all.transposed();
-  }
-
-  /** A chunk of columns with the {@code cut}-th part of a block's rows. */
-  void multiply(Block block, float[] packedA, int chunk, int cut, int cuts) {
-    packB(block, chunk);
-    int units = Math.ceilDiv(block.rows(), ROW_UNIT);
-    int first = (int) ((long) units * cut / cuts) * ROW_UNIT;
-    int end = Math.min(block.rows(), (int) ((long) units * (cut + 1) / cuts) * ROW_UNIT);
+  void multiply(Block block, float[] packedA, int chunk, int cut, int cuts, float[] sums) {
+    float[] packedB = packing.packB(block, chunk, sums);
+    int unit = block.unit();
+    int units = Math.ceilDiv(block.rows(), unit);
+    int first = (int) ((long) units * cut / cuts) * unit;
+    int end = Math.min(block.rows(), (int) ((long) units * (cut + 1) / cuts) * unit);
     int sweep = block.sweep();
     strip = grown(strip, (MAX_SWEEP + ROW_UNIT) * block.chunk());
     for (int row = first; row < end; row += sweep) {
       int rows = Math.min(end - row, sweep);
       if (code == null) {
-        sweep(block, packedA, chunk, row, rows);
+        sweep(block, packedA, packedB, chunk, row, rows);
       } else {
-        sweepByCode(block, packedA, chunk, row, rows);
+        sweepByCode(block, packedA, packedB, chunk, row, rows);
       }
       storeRows(block, chunk, row, rows);
     }
   }
 
   /** Some rows of A with all panels of a chunk of B. */
-  private void sweepByCode(Block block, float[] packedA, int chunk, int row, int rows) {
-    Matrix a = block.product().a();
+  private void sweepByCode(Block block, float[] packedA, float[] packedB, int chunk, int row, int rows) {
     Matrix c = block.product().c();
-    boolean aByRows = !packs(a);
+    Left left = GemmPacking.left(block.product().a());
+    boolean byRows = c.columnStride() == 1;
     int from = chunk * block.chunk();
     int columns = Math.min(c.columns() - from, block.chunk());
     int depth = block.depth();
@@ -214,26 +123,60 @@ final class GemmWorker {
     for (int j = 0; j < columns; j += TILE_COLUMNS) {
       Rows panel = Rows.of(packedB, j * depth, TILE_COLUMNS);
       int width = Math.min(TILE_COLUMNS, columns - j);
-      boolean toC = block.storesTiles() && width == TILE_COLUMNS;
+      boolean toC = block.storesTiles() && width == TILE_COLUMNS && byRows;
       for (int i = 0; i < rows;) {
         int height = Math.min(rows - i, X86Kernels.TILE_ROWS);
         int tiles = (rows - i) / height;
-        Rows left =
-            aByRows
-                ? Rows.of(a.bytes(), a.at(block.row() + row + i, block.from()) * Float.BYTES,
-                    a.rowStride() * Float.BYTES)
-                : Rows.of(packedA, (row + i) * depth, X86Kernels.TILE_ROWS);
+        Rows numbers = numbers(block, left, packedA, row + i);
         int at = i * stride + (block.storesTiles() ? 0 : j);
         Rows to =
             toC
                 ? Rows.of(c.bytes(), c.at(block.row() + row + i, from + j) * Float.BYTES, c.rowStride() * Float.BYTES)
                 : Rows.of(strip, at, stride);
         Rows addend = !toC ? Rows.NONE : bias != null ? Rows.of(bias, j, 0) : block.adds() ? to : Rows.NONE;
-        code.panel(height, aByRows).multiply(tiles, depth, left, panel, to, addend);
-        if (block.storesTiles() && !toC) {
+        code.panel(height, left).multiply(tiles, depth, numbers, panel, to, addend);
+        if (block.storesTiles() && !toC && byRows) {
           storeTile(block, at, bias, j, block.row() + row + i, tiles * height, from + j, width);
         }
         i += tiles * height;
+      }
+      if (!byRows) {
+        storeTransposed(block, block.row() + row, rows, from + j);
+      }
+    }
+  }
+
+  /** A from a row of a block on. */
+  private static Rows numbers(Block block, Left left, float[] packedA, int row) {
+    Matrix a = block.product().a();
+    long place = a.at(block.row() + row, block.from()) * Float.BYTES;
+    return switch (left) {
+      case ROWS -> Rows.of(a.bytes(), place, a.rowStride() * Float.BYTES);
+      case COLUMNS -> Rows.of(a.bytes(), place, a.columnStride() * Float.BYTES);
+      case PANELS -> Rows.of(packedA, row * block.depth(), X86Kernels.TILE_ROWS);
+    };
+  }
+
+  /**
+   * Brings a panel's tiles from the strip, where they lie one below the other, to a C whose columns lie in memory; a
+   * multiple of the lanes of them.
+   */
+  private void storeTransposed(Block block, int row, int rows, int column) {
+    Matrix c = block.product().c();
+    int lanes = code.lanes();
+    line = grown(line, TILE_COLUMNS * STRIP_DISTANCE);
+    for (int i = 0; i < rows; i += STRIP_DISTANCE) {
+      int n = Math.min(rows - i, STRIP_DISTANCE);
+      for (int j = 0; j < n; j += lanes) {
+        Rows tile = Rows.of(strip, (i + j) * TILE_COLUMNS, TILE_COLUMNS);
+        code.transpose(tile, TILE_COLUMNS / lanes, Rows.of(line, j, STRIP_DISTANCE));
+      }
+      Rows columns = Rows.of(line, 0, STRIP_DISTANCE);
+      Rows to = Rows.of(c.bytes(), c.at(row + i, column) * Float.BYTES, c.columnStride() * Float.BYTES);
+      if (block.adds()) {
+        X86Pass.ADD.runRows(TILE_COLUMNS, n, columns, to, to);
+      } else {
+        code.copy(columns, TILE_COLUMNS, n, to);
       }
     }
   }
@@ -248,7 +191,7 @@ final class GemmWorker {
    * part of a panel of B stays in the first-level cache while those of A pass; what is summed so far waits in the
    * strip.
    */
-  private void sweep(Block block, float[] packedA, int chunk, int row, int rows) {
+  private void sweep(Block block, float[] packedA, float[] packedB, int chunk, int row, int rows) {
     int from = chunk * block.chunk();
     int columns = Math.min(block.product().c().columns() - from, block.chunk());
     boolean storesTiles = block.storesTiles();
@@ -439,14 +382,5 @@ final class GemmWorker {
     for (int i = 0; i < block.rows(); i++) {
       store(block, i * columns, i, column, columns);
     }
-  }
-
-  private static float[] grown(float[] array, int length) {
-    return array.length >= length ? array : new float[length];
-  }
-
-  private static MemorySegment grown(MemorySegment floats, long length) {
-    long bytes = length * Float.BYTES;
-    return floats.byteSize() >= bytes ? floats : Arena.ofAuto().allocate(bytes, 64);
   }
 }

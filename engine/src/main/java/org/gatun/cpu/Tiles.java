@@ -6,6 +6,7 @@ import static org.gatun.cpu.Quads.QUAD;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import org.gatun.cpu.X86Kernels.Rows;
+import org.gatun.cpu.X86Loops.Left;
 
 /**
  * Products of tiles: pieces of matrices of up to {@link #SIDE} rows and columns that lie in {@code
@@ -87,18 +88,19 @@ final class Tiles {
       int rows, int columns, int depth) {
     int large = rows / X86Kernels.TILE_ROWS;
     int first = large * X86Kernels.TILE_ROWS;
+    Left left = byRows ? Left.ROWS : Left.COLUMNS;
     for (int j = 0; j < columns; j += STRIP) {
       Rows right = Rows.of(b, bAt + j, SIDE);
       if (large > 0) {
         Rows to = Rows.of(c, cAt + j, SIDE);
         Rows addend = Rows.of(added, addedAt + j, distance);
-        CODE.strip(X86Kernels.TILE_ROWS, byRows)
+        CODE.strip(X86Kernels.TILE_ROWS, left)
             .multiply(large, depth, Rows.of(a, aAt, SIDE), right, to, addend);
       }
       if (first < rows) {
         Rows to = Rows.of(c, cAt + first * SIDE + j, SIDE);
         Rows addend = Rows.of(added, addedAt + first * distance + j, distance);
-        CODE.strip(rows - first, byRows)
+        CODE.strip(rows - first, left)
             .multiply(1, depth, Rows.of(a, aAt + (byRows ? first * SIDE : first), SIDE), right, to, addend);
       }
     }

@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -100,6 +101,9 @@ final class X86Kernels {
         MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     static final MethodHandle COPY =
         MachineCode.caller(ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle COPY_AND_SUM =
+        MachineCode.caller(
+            ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG);
     static final MethodHandle PACKING =
         MachineCode.caller(
             ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG,
@@ -166,8 +170,11 @@ final class X86Kernels {
   }
 
   private final int lanes;
-  private final Product[] panels = new Product[2 * TILE_ROWS];
-  private final Product[] strips = new Product[2 * TILE_ROWS];
+
+  /** By how A lies and by the rows of a tile, from 1 on. */
+  private final Product[][] panels = new Product[Left.values().length][TILE_ROWS];
+
+  private final Product[][] strips = new Product[Left.values().length][TILE_ROWS];
 
   /** By the distance of rows in the target. */
   private final Map<Long, MemorySegment> transpositions = new HashMap<>();
@@ -175,15 +182,17 @@ final class X86Kernels {
   /** Of 1, 2 and 4 vectors a row. */
   private final MemorySegment[] copies = new MemorySegment[3];
 
+  private final MemorySegment summing;
   private final MemorySegment packing;
 
   private X86Kernels(int lanes) {
     this.lanes = lanes;
     var code = new X86Assembler(lanes);
-    int[] places = new int[panels.length + strips.length];
+    List<Shape> shapes = shapes();
+    int[] places = new int[shapes.size()];
     for (int i = 0; i < places.length; i++) {
       places[i] = code.here();
-      X86Loops.product(code, shape(i));
+      X86Loops.product(code, shapes.get(i));
     }
     int[] transpositionPlaces = new int[TRANSPOSED.length];
     for (int i = 0; i < TRANSPOSED.length; i++) {
@@ -193,30 +202,41 @@ final class X86Kernels {
     int[] copyPlaces = new int[copies.length];
     for (int i = 0; i < copies.length; i++) {
       copyPlaces[i] = code.here();
-      X86Loops.copy(code, 1 << i);
+      X86Loops.copy(code, 1 << i, false);
     }
+    int summingPlace = code.here();
+    X86Loops.copy(code, TILE_COLUMNS / lanes, true);
     long start = MachineCode.load(code.code()).address();
     for (int i = 0; i < places.length; i++) {
-      var product = new Product(MemorySegment.ofAddress(start + places[i]), shape(i), lanes);
-      (i < panels.length ? panels : strips)[i % panels.length] = product;
+      Shape shape = shapes.get(i);
+      var product = new Product(MemorySegment.ofAddress(start + places[i]), shape, lanes);
+      (shape.far() ? panels : strips)[shape.left().ordinal()][shape.rows() - 1] = product;
     }
     for (int i = 0; i < TRANSPOSED.length; i++) {
       transpositions.put((long) TRANSPOSED[i] * FLOAT, MemorySegment.ofAddress(start + transpositionPlaces[i]));
     }
     Arrays.setAll(copies, i -> MemorySegment.ofAddress(start + copyPlaces[i]));
+    summing = MemorySegment.ofAddress(start + summingPlace);
     var narrow = new X86Assembler(NARROW);
     int packingPlace = X86Loops.packing(narrow);
     packing = MemorySegment.ofAddress(MachineCode.load(narrow.code()).address() + packingPlace);
   }
 
-  /** The shapes in the order of their places in {@link #panels}, then in {@link #strips}. */
-  private Shape shape(int i) {
-    boolean panel = i < panels.length;
-    int rows = i % TILE_ROWS + 1;
-    boolean byRows = i / TILE_ROWS % 2 == 0;
-    return panel
-        ? new Shape(rows, TILE_COLUMNS / lanes, byRows ? Left.ROWS : Left.PANELS, TILE_COLUMNS * FLOAT, true)
-        : new Shape(rows, 2, byRows ? Left.ROWS : Left.COLUMNS, STRIP_DISTANCE * FLOAT, false);
+  private List<Shape> shapes() {
+    var shapes = new ArrayList<Shape>();
+    for (int rows = 1; rows <= TILE_ROWS; rows++) {
+      for (Left left : Left.values()) {
+        shapes.add(new Shape(rows, TILE_COLUMNS / lanes, left, TILE_COLUMNS * FLOAT, true));
+      }
+      shapes.add(new Shape(rows, 2, Left.ROWS, STRIP_DISTANCE * FLOAT, false));
+      shapes.add(new Shape(rows, 2, Left.COLUMNS, STRIP_DISTANCE * FLOAT, false));
+    }
+    return shapes;
+  }
+
+  /** Floats of a vector. */
+  int lanes() {
+    return lanes;
   }
 
   /** The kernels of this process; null if it has none. */
@@ -232,16 +252,16 @@ final class X86Kernels {
   /**
    * Products with a packed panel of B [depth, TILE_COLUMNS].
    *
-   * @param rows    of a tile, from 1 to {@link #TILE_ROWS}
-   * @param aByRows whether A is given by its rows; else as packed panels [depth, TILE_ROWS]
+   * @param rows of a tile, from 1 to {@link #TILE_ROWS}
+   * @param left how A is given; panels are [depth, TILE_ROWS]
    */
-  Product panel(int rows, boolean aByRows) {
-    return panels[rows - 1 + (aByRows ? 0 : TILE_ROWS)];
+  Product panel(int rows, Left left) {
+    return panels[left.ordinal()][rows - 1];
   }
 
   /** Products with two vectors' breadth of a B whose rows are {@link #STRIP_DISTANCE} apart; A is given by rows or by columns. */
-  Product strip(int rows, boolean aByRows) {
-    return strips[rows - 1 + (aByRows ? 0 : TILE_ROWS)];
+  Product strip(int rows, Left left) {
+    return strips[left.ordinal()][rows - 1];
   }
 
   /** One loop, for so many rows and columns of C at a time. */
@@ -317,6 +337,24 @@ final class X86Kernels {
       int size = Math.min(copies.length - 1, 31 - Integer.numberOfLeadingZeros((floats - done) / lanes));
       copy(copies[size], rows, count, done, to);
       done += lanes << size;
+    }
+  }
+
+  /** Copies rows of {@link GemmKernels#TILE_COLUMNS} floats, and writes their sum: each is added to those before. */
+  void copyAndSum(Rows rows, int count, Rows to, Rows sum) {
+    if (count <= 0) {
+      throw new IllegalArgumentException("copyAndSum: " + count + " rows; give one or more");
+    }
+    rows.require(count, TILE_COLUMNS);
+    to.require(count, TILE_COLUMNS);
+    sum.require(1, TILE_COLUMNS);
+    try {
+      Call.COPY_AND_SUM.invokeExact(
+          summing, rows.array, rows.at, to.array, to.at, rows.distance, to.distance, (long) count, sum.array, sum.at);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable t) { // our code throws nothing
+      throw new IllegalStateException("copyAndSum", t);
     }
   }
 

@@ -30,7 +30,7 @@ import org.gatun.cpu.X86Assembler.Register;
 
 /**
  * Writes the loops of {@link X86Kernels}, as functions after the System V ABI for AMD64 (section 3.2: arguments in
- * rdi, rsi, rdx, rcx, r8, r9, then on the stack; r13 to r15 are among those that are given back as they were).
+ * rdi, rsi, rdx, rcx, r8, r9, then on the stack; rbx and r12 to r15 are given back as they were).
  */
 final class X86Loops {
   /** Elements of k in one turn of the loop; more gain nothing. */
@@ -41,6 +41,9 @@ final class X86Loops {
 
   /** How many bytes before their use lines of a packed A are asked for: some 300 cycles, for they come from far away. */
   private static final int PANEL_AHEAD = 2048;
+
+  /** How many columns of A before their use they are asked for. */
+  private static final int COLUMNS_AHEAD = 16;
 
   // What is packed comes from far away, and by patterns that the processor does not guess: rows before their turn, and
   // bytes. To the second level, for lines that lie some powers of two apart push each other out of the first.
@@ -57,7 +60,7 @@ final class X86Loops {
   private static final Register A_UPPER_ROWS = R14; // the fourth row of A's tile, from which the fifth and sixth are reached
   private static final Register A_TILE = R15;
   private static final Register A_DISTANCE = R13;
-  private static final Register A_NEXT = RBX; // walks along the rows of the tile after this one, which are asked for
+  private static final Register A_NEXT = RBX; // walks along what is asked for: rows of the next tile, columns to come
   private static final Register A_NEXT_STEP = R12;
   private static final Register B = RAX;
   private static final Register B_PANEL = RDX;
@@ -154,12 +157,12 @@ final class X86Loops {
     if (shape.left == Left.ROWS) {
       code.address(A_UPPER_ROWS, new Place(A, A_DISTANCE, 2, 0));
       code.add(A_UPPER_ROWS, A_DISTANCE);
-      code.move(A_NEXT, A);
-      for (int i = 0; i < shape.rows; i++) {
-        code.add(A_NEXT, A_DISTANCE);
-      }
     }
     if (shape.far) {
+      code.move(A_NEXT, A);
+      for (int i = 0; i < (shape.left == Left.ROWS ? shape.rows : COLUMNS_AHEAD); i++) {
+        code.add(A_NEXT, A_DISTANCE);
+      }
       code.move(B, C);
       for (int i = 0; i < shape.rows; i++) {
         for (int line = 0; line < shape.vectors * vectorBytes; line += LINE) {
@@ -180,13 +183,15 @@ final class X86Loops {
     int few = code.jumpForward(NEGATIVE);
     int many = code.here();
     for (int k = 0; k < UNROLLED; k++) {
-      if (shape.far && k % 2 == 0) {
-        code.prefetch(shape.left == Left.ROWS ? at(A_NEXT, k / 2 * LINE) : at(A, PANEL_AHEAD));
+      if (shape.far) {
+        askForLeft(k);
       }
       sumStep(k);
     }
     advance(UNROLLED);
-    code.add(A_NEXT, A_NEXT_STEP);
+    if (shape.left == Left.ROWS) {
+      code.add(A_NEXT, A_NEXT_STEP);
+    }
     code.subtract(DEPTH_LEFT, UNROLLED);
     code.jump(NOT_NEGATIVE, many);
     code.land(few);
@@ -198,6 +203,25 @@ final class X86Loops {
     code.subtract(DEPTH_LEFT, 1);
     code.jump(NOT_ZERO, one);
     code.land(none);
+  }
+
+  private void askForLeft(int k) {
+    switch (shape.left) {
+      case COLUMNS -> {
+        code.prefetch(at(A_NEXT, 0));
+        code.add(A_NEXT, A_DISTANCE);
+      }
+      case ROWS -> {
+        if (k % 2 == 0) {
+          code.prefetch(at(A_NEXT, k / 2 * LINE));
+        }
+      }
+      case PANELS -> {
+        if (k % 2 == 0) {
+          code.prefetch(at(A, PANEL_AHEAD));
+        }
+      }
+    }
   }
 
   /** The products of one k; A and B are {@code k} steps before it, but for columns of A, which are walked along. */
@@ -323,9 +347,10 @@ final class X86Loops {
 
   /**
    * Copies rows of so many vectors. In registers: source, offset, target, offset, bytes from row to row of the source
-   * and of the target; on the stack, how many rows.
+   * and of the target; on the stack, how many rows; if the rows are also added up, in their order, the place of the
+   * sums and an offset.
    */
-  static void copy(X86Assembler code, int vectors) {
+  static void copy(X86Assembler code, int vectors, boolean summed) {
     int vectorBytes = code.lanes() * FLOAT;
     code.add(RDI, RSI);
     code.add(RDX, RCX);
@@ -333,6 +358,9 @@ final class X86Loops {
     code.move(RAX, RDI);
     for (int i = 0; i < COPIED_AHEAD; i++) {
       code.add(RAX, R8);
+    }
+    for (int i = 0; summed && i < vectors; i++) {
+      code.compute(XOR, vectors + i, vectors + i, vectors + i);
     }
     int next = code.here();
     for (int line = 0; line < vectors * vectorBytes; line += LINE) {
@@ -343,12 +371,23 @@ final class X86Loops {
     }
     for (int i = 0; i < vectors; i++) {
       code.storeVector(at(RDX, i * vectorBytes), i);
+      if (summed) {
+        code.compute(ADD, vectors + i, vectors + i, i);
+      }
     }
     code.add(RAX, R8);
     code.add(RDI, R8);
     code.add(RDX, R9);
     code.subtract(RCX, 1);
     code.jump(NOT_ZERO, next);
+    if (summed) {
+      code.load(RAX, at(RSP, 16));
+      code.load(RDI, at(RSP, 24));
+      code.add(RAX, RDI);
+    }
+    for (int i = 0; summed && i < vectors; i++) {
+      code.storeVector(at(RAX, i * vectorBytes), vectors + i);
+    }
     code.end();
   }
 

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Random;
 import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.cpu.X86Loops.Left;
+import org.gatun.cpu.X86Loops.Left;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -41,8 +42,9 @@ class X86KernelsTest {
   @ValueSource(ints = {1, 2, 3, 4, 5, 6})
   void panelsMatchSumsBitByBit(int rows) {
     for (int depth : new int[]{0, 1, 3, 4, 15, 16, 17, 33, 130}) {
-      check(kernels.panel(rows, true), depth, 1 + random.nextInt(3));
-      check(kernels.panel(rows, false), depth, 1 + random.nextInt(3));
+      for (Left left : Left.values()) {
+        check(kernels.panel(rows, left), depth, 1 + random.nextInt(3));
+      }
     }
   }
 
@@ -50,8 +52,8 @@ class X86KernelsTest {
   @ValueSource(ints = {1, 2, 3, 4, 5, 6})
   void stripsMatchSumsBitByBit(int rows) {
     for (int depth : new int[]{1, 4, 7, 64}) {
-      check(kernels.strip(rows, true), depth, 1 + random.nextInt(3));
-      check(kernels.strip(rows, false), depth, 1 + random.nextInt(3));
+      check(kernels.strip(rows, Left.ROWS), depth, 1 + random.nextInt(3));
+      check(kernels.strip(rows, Left.COLUMNS), depth, 1 + random.nextInt(3));
     }
   }
 
@@ -170,6 +172,27 @@ class X86KernelsTest {
   }
 
   @ParameterizedTest
+  @ValueSource(ints = {1, 2, 5, 64})
+  void rowsAreCopiedAndAddedUp(int count) {
+    int distance = TILE_COLUMNS + 2;
+    float[] x = random(count * distance + 2 * GUARD);
+    float[] to = random(count * TILE_COLUMNS + 2 * GUARD);
+    float[] sum = random(TILE_COLUMNS + 2 * GUARD);
+    float[] wanted = to.clone();
+    float[] wantedSum = sum.clone();
+    Arrays.fill(wantedSum, GUARD, GUARD + TILE_COLUMNS, 0);
+    for (int i = 0; i < count; i++) {
+      System.arraycopy(x, GUARD + i * distance, wanted, GUARD + i * TILE_COLUMNS, TILE_COLUMNS);
+      for (int j = 0; j < TILE_COLUMNS; j++) {
+        wantedSum[GUARD + j] += x[GUARD + i * distance + j];
+      }
+    }
+    kernels.copyAndSum(Rows.of(x, GUARD, distance), count, Rows.of(to, GUARD, TILE_COLUMNS), Rows.of(sum, GUARD));
+    assertEquals(-1, Arrays.mismatch(wanted, to), count + " rows, seed " + SEED);
+    assertEquals(-1, Arrays.mismatch(wantedSum, sum), count + " rows, seed " + SEED);
+  }
+
+  @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 4, 7, 64})
   void columnsBecomePanelsAndRowsAreSummed(int count) {
     for (int rows : new int[]{1, 5, 6, 7, 12, 17}) {
@@ -209,7 +232,7 @@ class X86KernelsTest {
     float[] a = random(6 * 20);
     float[] b = random(20 * TILE_COLUMNS);
     float[] c = random(6 * TILE_COLUMNS);
-    X86Kernels.Product product = kernels.panel(6, true);
+    X86Kernels.Product product = kernels.panel(6, Left.ROWS);
     Rows left = Rows.of(a, 0, 20);
     Rows right = Rows.of(b, 0, TILE_COLUMNS);
     Rows to = Rows.of(c, 0, TILE_COLUMNS);
@@ -227,6 +250,11 @@ class X86KernelsTest {
         Rows.of(new float[21 * TILE_COLUMNS], 0, TILE_COLUMNS)));
     refused(() -> kernels.copy(Rows.of(b, 0, TILE_COLUMNS), 20, TILE_COLUMNS,
         Rows.of(new float[20 * TILE_COLUMNS], 1, TILE_COLUMNS)));
+    Rows line = Rows.of(new float[TILE_COLUMNS], 0);
+    kernels.copyAndSum(Rows.of(b, 0, TILE_COLUMNS), 20, Rows.of(new float[20 * TILE_COLUMNS], 0, TILE_COLUMNS), line);
+    refused(() -> kernels.copyAndSum(Rows.of(b, 0, TILE_COLUMNS), 21, right, line));
+    refused(() -> kernels.copyAndSum(right, 20, Rows.of(new float[20 * TILE_COLUMNS], 1, TILE_COLUMNS), line));
+    refused(() -> kernels.copyAndSum(right, 20, Rows.of(b, 0, TILE_COLUMNS), Rows.of(new float[TILE_COLUMNS], 1)));
     Rows panels = Rows.of(new float[2 * 6 * 5], 0, 6 * 5);
     Rows sums = Rows.of(new float[12], 0);
     kernels.packColumns(left, 5, 12, panels, sums);
@@ -245,7 +273,7 @@ class X86KernelsTest {
 
   @Test
   void whatLiesOutsideOfMemoryOffTheHeapIsRefused() {
-    X86Kernels.Product product = kernels.panel(6, true);
+    X86Kernels.Product product = kernels.panel(6, Left.ROWS);
     Rows right = Rows.of(random(20 * TILE_COLUMNS), 0, TILE_COLUMNS);
     Rows to = Rows.of(new float[6 * TILE_COLUMNS], 0, TILE_COLUMNS);
     long row = 20 * Float.BYTES;
