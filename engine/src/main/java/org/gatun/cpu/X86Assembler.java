@@ -78,6 +78,8 @@ final class X86Assembler {
     INTEGERS_TO_FLOATS(MAP_0F, NO_PREFIX, 0x5B),
     ADD_INTEGERS(MAP_0F, PREFIX_66, 0xFE),
     SUBTRACT_INTEGERS(MAP_0F, PREFIX_66, 0xFA),
+    /** x · 2 to the power of the integral part of y, rounded once; AVX-512 only. */
+    SCALE(MAP_0F38, PREFIX_66, 0x2C),
     /** to = to · y + x, rounded once. */
     MULTIPLY_BY_Y(MAP_0F38, PREFIX_66, 0x98),
     /** to = to · x + y, rounded once. */

@@ -16,8 +16,12 @@ final class X86Functions {
 
   private final X86Program program;
 
+  /** Whether there is an instruction for scaling by a power of two. */
+  private final boolean scales;
+
   X86Functions(X86Program program) {
     this.program = program;
+    scales = program.lanes() == 16;
   }
 
   private Value constant(float value) {
@@ -29,7 +33,11 @@ final class X86Functions {
     x = constant(-105f).maximum(x);
     x = constant(89f).minimum(x);
     Value rounded = x.fma(1.44269504f, ROUNDER);
-    Value p = expOfRest(x, rounded);
+    Value whole = rounded.minus(ROUNDER);
+    Value p = expOfRest(x, whole);
+    if (scales) { // of the two products below only the last one can round, so this gives the same bits
+      return p.scaled(whole);
+    }
     Value k = rounded.plusBits(-ROUNDER_BITS);
     Value half = k.shiftedRight(1);
     return p.times(half.plusBits(127).shiftedLeft(23)).times(k.minusBits(half).plusBits(127).shiftedLeft(23));
@@ -38,13 +46,14 @@ final class X86Functions {
   /** As {@link SoftmaxLanes#exp}. */
   Value softmaxExp(Value x) {
     Value rounded = x.fma(1.44269504f, ROUNDER);
-    Value p = expOfRest(x, rounded);
-    return p.times(rounded.plusBits(127 - ROUNDER_BITS).shiftedLeft(23)).or(0f, x, LESS, -87f);
+    Value whole = rounded.minus(ROUNDER);
+    Value p = expOfRest(x, whole);
+    Value e = scales ? p.scaled(whole) : p.times(rounded.plusBits(127 - ROUNDER_BITS).shiftedLeft(23));
+    return e.or(0f, x, LESS, -87f);
   }
 
-  /** The exponential of x less a multiple of ln 2. */
-  private Value expOfRest(Value x, Value rounded) {
-    Value whole = rounded.minus(ROUNDER);
+  /** The exponential of x less so many times ln 2. */
+  private Value expOfRest(Value x, Value whole) {
     Value r = whole.fma(constant(-0.693145752f), x);
     r = whole.fma(constant(-1.42860677e-6f), r);
     Value p = r.fma(1.9875691500e-4f, 1.3981999507e-3f);

@@ -151,6 +151,11 @@ final class X86Program {
       return of(Arithmetic.ROOT);
     }
 
+    /** This times 2 to the power of another, an integer; rounded once. AVX-512 only. */
+    Value scaled(Value exponent) {
+      return compute(Arithmetic.SCALE, exponent);
+    }
+
     /** Integers as floats. */
     Value asFloats() {
       return of(Arithmetic.INTEGERS_TO_FLOATS);
