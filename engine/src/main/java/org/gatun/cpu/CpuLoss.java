@@ -121,8 +121,8 @@ final class CpuLoss implements Kernels.Loss {
     if (dlogits.add()) {
       return;
     }
-    Arrays.fill(piece, 0);
     int columns = dlogits.into().shape().dim(-1);
+    Arrays.fill(piece, 0, Math.clamp(columns - from, 0, PIECE), 0);
     for (int at = from; at < columns; at += PIECE) {
       store(dlogits, n, at, piece, Math.min(PIECE, columns - at));
     }
