@@ -99,18 +99,19 @@ final class Gemm {
   }
 
   /**
-   * c = a·b, or c += a·b, and the sum of each row of a on the way, while it is packed.
+   * c = a·b, or c += a·b, and the sum of each row of a on the way, while it is packed as the one factor or the other.
    *
    * @param then takes the sums, as many elements of an array as a has rows; the next product overwrites them
-   * @return whether that was so; false if a is not packed here, so that only the product is there
+   * @return whether that was so; false if a is read where it lies, so that only the product is there
    */
   boolean multiplyAndSum(Matrix c, Matrix a, Matrix b, boolean add, Consumer<double[]> then) {
     requireFit(c, a, b);
     GemmProduct product = new GemmProduct(c, a, b, add, 0, Finish.NONE);
     GemmPacking packing = members[0].packing();
     boolean transposes = packing.transposes(product);
-    boolean packed = packing.sumsRows(a) && c.rows() > MAX_DOT_ROWS && c.columns() > 0 && c.columnStride() == 1;
-    if (!transposes && !packed || blas != null && SystemBlas.takes(c, a, b)) {
+    boolean packed = transposes || packing.sumsRows(a);
+    boolean summed = packed && c.rows() > MAX_DOT_ROWS && c.columns() > 0 && c.columnStride() == 1;
+    if (!summed || blas != null && SystemBlas.takes(c, a, b)) {
       multiply(c, a, b, add);
       return false;
     }

@@ -50,7 +50,7 @@ final class GemmPacking {
     return code != null && left(a) == Left.ROWS;
   }
 
-  /** Whether it can compute a product as its transposed. */
+  /** Whether a product can be computed as its transposed: then B is packed, and its columns are summed on request. */
   boolean transposes(GemmProduct product) {
     return code != null && product.canBeTransposed();
   }

@@ -2,6 +2,7 @@ package org.gatun.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -206,6 +207,14 @@ class GemmTest {
   void emptySumsAreZero() {
     var c = new Case(5, 18, 0, 1, Form.NN, DType.F32, false);
     assertArrayEquals(new float[5 * 18], c.run(2));
+  }
+
+  @Test
+  void nothingIsSummedOfNoRows() {
+    var none = new Case(0, 64, 20, 1, Form.TN, DType.F32, false);
+    try (var workers = new Workers(2)) {
+      assertFalse(new Gemm(workers).multiplyAndSum(none.c, none.a, none.b, false, _ -> {}));
+    }
   }
 
   @Test
