@@ -102,7 +102,7 @@ final class Gemm {
    * c = a·b, or c += a·b, and the sum of each row of a on the way, while it is packed as the one factor or the other.
    *
    * @param then takes the sums, as many elements of an array as a has rows; the next product overwrites them
-   * @return whether that was so; false if a is read where it lies, so that only the product is there
+   * @return whether that was so; false if this product is computed in a way that sums nothing: only the product is there
    */
   boolean multiplyAndSum(Matrix c, Matrix a, Matrix b, boolean add, Consumer<double[]> then) {
     requireFit(c, a, b);

@@ -47,7 +47,8 @@ record GemmProduct(Matrix c, Matrix a, Matrix b, boolean add, int index, Finish 
 
   /**
    * Floats from column to column of an A that is read where its columns lie: further apart, lines push each other out of
-   * the first-level cache, and packing costs less (at 384 one core does 160 GFLOP/s, at 512 140, of 175).
+   * the first-level cache, and packing costs less (at 384 one core does 160 GFLOP/s, at 512 140, of 175). So few rows are
+   * one block, which COLUMN_UNIT relies on.
    */
   private static final int NARROW = 256;
 

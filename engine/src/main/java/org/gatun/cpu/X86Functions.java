@@ -7,8 +7,8 @@ import static org.gatun.cpu.X86Assembler.Comparison.NOT_COMPARABLE;
 import org.gatun.cpu.X86Program.Value;
 
 /**
- * The functions of {@link Lanes}, {@link SoftmaxLanes} and {@link GeluLoops} for machine code: step by step the same,
- * to the last bit. What each step is for is said there.
+ * The functions of {@link Lanes}, {@link SoftmaxLanes} and {@link GeluLoops} for machine code: the same to the last
+ * bit, for the arguments that are allowed there. What each step is for is said there.
  */
 final class X86Functions {
   private static final float ROUNDER = 0x1.8p23f;

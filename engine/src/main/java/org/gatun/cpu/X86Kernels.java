@@ -32,7 +32,7 @@ final class X86Kernels {
   /** Rows of the largest tile. */
   static final int TILE_ROWS = 6;
 
-  /** Floats from row to row of B in {@link #strip}. */
+  /** Floats from row to row of B in {@link #strip}, and of tiles that are transposed. */
   static final int STRIP_DISTANCE = 64;
 
   /** Floats of a vector of AVX2, which a column of a panel of A fits into. */
@@ -114,7 +114,7 @@ final class X86Kernels {
    * Where rows of floats lie: the first at {@code at}, each {@code distance} bytes after the one before.
    *
    * <p>Memory off the heap is handed over by its address, and only within a round of the {@link Workers} whose device
-   * owns it: it cannot be closed meanwhile. Were it handed over as a segment, each call would hold it, by a counter for
+   * owns it, or of a caller that keeps it: it cannot be given back meanwhile. Were it handed over as a segment, each call would hold it, by a counter for
    * which all threads compete: 2 to 4 % of a small model's step.
    *
    * @param array    what calls are given; {@link MemorySegment#NULL} for memory off the heap
@@ -158,8 +158,8 @@ final class X86Kernels {
       }
     }
 
-    private void require(long count, int floats) {
-      requireBytes(count, (long) floats * FLOAT);
+    private void require(long count, long floats) {
+      requireBytes(count, Math.multiplyExact(floats, FLOAT));
     }
 
     /** That there are so many rows of so many bytes. */
@@ -284,7 +284,7 @@ final class X86Kernels {
       if (depth > 0) {
         switch (shape.left()) {
           case ROWS -> a.require(rows, depth);
-          case COLUMNS -> a.require(depth, tiles * shape.rows());
+          case COLUMNS -> a.require(depth, rows);
           case PANELS -> a.require((long) tiles * depth, shape.rows());
         }
         b.require(depth, columns);
@@ -315,7 +315,7 @@ final class X86Kernels {
     if (code == null || blocks <= 0) {
       throw new IllegalArgumentException("transpose: " + blocks + " blocks to " + to + "; no code is made for that");
     }
-    rows.require(lanes, blocks * lanes);
+    rows.require(lanes, (long) blocks * lanes);
     to.require((long) blocks * lanes, lanes);
     try {
       Call.TRANSPOSITION.invokeExact(code, rows.array, rows.at, to.array, to.at, rows.distance, (long) blocks);

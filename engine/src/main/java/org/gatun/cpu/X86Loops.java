@@ -158,11 +158,13 @@ final class X86Loops {
       code.address(A_UPPER_ROWS, new Place(A, A_DISTANCE, 2, 0));
       code.add(A_UPPER_ROWS, A_DISTANCE);
     }
-    if (shape.far) {
+    if (shape.far && shape.left != Left.PANELS) {
       code.move(A_NEXT, A);
       for (int i = 0; i < (shape.left == Left.ROWS ? shape.rows : COLUMNS_AHEAD); i++) {
         code.add(A_NEXT, A_DISTANCE);
       }
+    }
+    if (shape.far) {
       code.move(B, C);
       for (int i = 0; i < shape.rows; i++) {
         for (int line = 0; line < shape.vectors * vectorBytes; line += LINE) {
@@ -189,7 +191,7 @@ final class X86Loops {
       sumStep(k);
     }
     advance(UNROLLED);
-    if (shape.left == Left.ROWS) {
+    if (shape.far && shape.left == Left.ROWS) {
       code.add(A_NEXT, A_NEXT_STEP);
     }
     code.subtract(DEPTH_LEFT, UNROLLED);

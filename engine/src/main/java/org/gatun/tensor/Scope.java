@@ -177,7 +177,7 @@ public sealed class Scope implements AutoCloseable permits Tape {
    * The scope a result of these arguments belongs to; parameters have none of their own, and null
    * stands for an argument left out.
    *
-   * @throws IllegalArgumentException if the arguments belong to two scopes, or to none
+   * @throws IllegalArgumentException if the arguments belong to two scopes, or to none, or lie on two devices
    */
   public static Scope of(Tensor... arguments) {
     Tensor owner = null;
@@ -194,6 +194,12 @@ public sealed class Scope implements AutoCloseable permits Tape {
     if (owner == null) {
       throw new IllegalArgumentException("an operation on parameters alone has no scope to live in;"
           + " bring one in with borrow()");
+    }
+    for (Tensor argument : arguments) {
+      if (argument != null && argument.device() != owner.device()) {
+        throw new IllegalArgumentException("tensors of two devices in one operation: " + owner + " on "
+            + owner.device().name() + " and " + argument + " on " + argument.device().name() + "; bring both to one");
+      }
     }
     owner.scope().requireOpen();
     return owner.scope();

@@ -13,7 +13,6 @@ import java.util.Arrays;
 import java.util.Random;
 import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.cpu.X86Loops.Left;
-import org.gatun.cpu.X86Loops.Left;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -156,6 +156,19 @@ class MessagesTest {
   }
 
   @Test
+  void parameterOfAnotherDeviceIsRefused() {
+    try (var other = new CpuDevice(1); var parameters = new Parameters(other, Precision.F32);
+        var scope = Scope.on(device)) {
+      Parameter w = parameters.add("w", Initializer.constant(1f), 3);
+      parameters.initialize(1);
+      assertSays(IllegalArgumentException.class,
+          "tensors of two devices in one operation: F32[3] on " + device.name() + " and F32[3] w on " + other.name()
+              + "; bring both to one",
+          () -> f32(scope, 3).plus(w.value()));
+    }
+  }
+
+  @Test
   void tensorOfAClosedScopeIsGone() {
     Scope scope = Scope.on(device);
     Tensor x = f32(scope, 3);
