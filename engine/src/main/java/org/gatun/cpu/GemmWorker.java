@@ -33,6 +33,7 @@ final class GemmWorker {
     packing = new GemmPacking(code);
   }
 
+  /** What brings the factors into the order of its loops; of its own. */
   GemmPacking packing() {
     return packing;
   }
@@ -129,10 +130,7 @@ final class GemmWorker {
         int tiles = (rows - i) / height;
         Rows numbers = numbers(block, left, packedA, row + i);
         int at = i * stride + (block.storesTiles() ? 0 : j);
-        Rows to =
-            toC
-                ? Rows.of(c.bytes(), c.at(block.row() + row + i, from + j) * Float.BYTES, c.rowStride() * Float.BYTES)
-                : Rows.of(strip, at, stride);
+        Rows to = toC ? rows(c, block.row() + row + i, from + j) : Rows.of(strip, at, stride);
         Rows addend = !toC ? Rows.NONE : bias != null ? Rows.of(bias, j, 0) : block.adds() ? to : Rows.NONE;
         code.panel(height, left).multiply(tiles, depth, numbers, panel, to, addend);
         if (block.storesTiles() && !toC && byRows) {
@@ -149,10 +147,9 @@ final class GemmWorker {
   /** A from a row of a block on. */
   private static Rows numbers(Block block, Left left, float[] packedA, int row) {
     Matrix a = block.product().a();
-    long place = a.at(block.row() + row, block.from()) * Float.BYTES;
     return switch (left) {
-      case ROWS -> Rows.of(a.bytes(), place, a.rowStride() * Float.BYTES);
-      case COLUMNS -> Rows.of(a.bytes(), place, a.columnStride() * Float.BYTES);
+      case ROWS -> rows(a, block.row() + row, block.from());
+      case COLUMNS -> rows(a.transposed(), block.from(), block.row() + row);
       case PANELS -> Rows.of(packedA, row * block.depth(), X86Kernels.TILE_ROWS);
     };
   }
@@ -172,7 +169,7 @@ final class GemmWorker {
         code.transpose(tile, TILE_COLUMNS / lanes, Rows.of(line, j, STRIP_DISTANCE));
       }
       Rows columns = Rows.of(line, 0, STRIP_DISTANCE);
-      Rows to = Rows.of(c.bytes(), c.at(row + i, column) * Float.BYTES, c.columnStride() * Float.BYTES);
+      Rows to = rows(c.transposed(), column, row + i);
       if (block.adds()) {
         X86Pass.ADD.runRows(TILE_COLUMNS, n, columns, to, to);
       } else {
@@ -311,6 +308,7 @@ final class GemmWorker {
     }
   }
 
+  /** The rows of F32 x from an element on. */
   private static Rows rows(Matrix x, int row, int column) {
     return Rows.of(x.bytes(), x.at(row, column) * Float.BYTES, x.rowStride() * Float.BYTES);
   }

@@ -114,8 +114,8 @@ final class X86Kernels {
    * Where rows of floats lie: the first at {@code at}, each {@code distance} bytes after the one before.
    *
    * <p>Memory off the heap is handed over by its address, and only within a round of the {@link Workers} whose device
-   * owns it, or of a caller that keeps it: it cannot be given back meanwhile. Were it handed over as a segment, each call would hold it, by a counter for
-   * which all threads compete: 2 to 4 % of a small model's step.
+   * owns it, or by a caller that keeps it: it cannot be given back meanwhile. Were it handed over as a segment, each call
+   * would hold it, by a counter for which all threads compete: 2 to 4 % of a small model's step.
    *
    * @param array    what calls are given; {@link MemorySegment#NULL} for memory off the heap
    * @param start    of what may be touched: 0, or an address; {@code at} likewise

@@ -39,10 +39,10 @@ final class X86Loops {
   /** How many k before their use lines of B are asked for: the second-level cache answers in 15 cycles, one k takes 12. */
   private static final int PREFETCHED = 4;
 
-  /** How many bytes before their use lines of a packed A are asked for: some 300 cycles, for they come from far away. */
+  /** How many bytes before their use lines of a packed A are asked for: 85 k, a thousand cycles, for they may be far away. */
   private static final int PANEL_AHEAD = 2048;
 
-  /** How many columns of A before their use they are asked for. */
+  /** How many columns of A before their use they are asked for: some 200 cycles. */
   private static final int COLUMNS_AHEAD = 16;
 
   // What is packed comes from far away, and by patterns that the processor does not guess: rows before their turn, and

@@ -1,5 +1,6 @@
 package org.gatun.cpu;
 
+import static org.gatun.cpu.GemmKernels.TILE_COLUMNS;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -68,8 +69,8 @@ class GemmTest {
   /** An A that is packed, or that is read as the other factor. */
   private static boolean canBeSummed(Case it) {
     boolean narrow = it.a.dtype() == DType.F32 && it.a.columnStride() <= 256;
-    boolean asOther =
-        it.a.dtype() == DType.F32 && it.b.rowStride() <= 256 && it.c.rows() % 64 == 0 && it.c.columns() % 64 == 0;
+    boolean wholeTiles = it.c.rows() % TILE_COLUMNS == 0 && it.c.columns() % TILE_COLUMNS == 0;
+    boolean asOther = it.a.dtype() == DType.F32 && it.b.rowStride() <= 256 && wholeTiles;
     return it.a.columnStride() != 1 && it.c.rows() > 3 && (!narrow || asOther);
   }
 
