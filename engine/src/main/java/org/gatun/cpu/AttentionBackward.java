@@ -158,10 +158,12 @@ final class AttentionBackward {
 
   /** scores = P = exp(scores), dScores = P dScores. */
   private void differentiate(int count, int at, int columns) {
-    for (int j = at; X86Pass.AVAILABLE && j < at + columns; j += LANES) {
-      X86Pass.TILE_SOFTMAX_GRADIENT.run(count, Rows.of(scores, j), Rows.of(dScores, j));
+    if (X86Pass.AVAILABLE) {
+      X86Pass.TILE_SOFTMAX_GRADIENT.runRows(
+          Math.ceilDiv(columns, LANES), count, Rows.of(scores, at, LANES), Rows.of(dScores, at, LANES));
+      return;
     }
-    for (int i = 0; !X86Pass.AVAILABLE && i < count; i++) {
+    for (int i = 0; i < count; i++) {
       Lanes.apart(differentiate, dScores, i * SIDE + at, scores, i * SIDE + at, columns);
     }
   }

@@ -104,18 +104,21 @@ final class AttentionForward {
           scores, at, keys, source, queriesTransposed, source + at, count, columns, depth);
     }
     restriction.restrict(scores, key, count, first, at, at + columns);
-    for (int j = at; j < at + columns; j += LANES) {
-      if (X86Pass.AVAILABLE) {
-        X86Pass.TILE_LARGEST.run(count, Rows.of(scores, j), Rows.of(raised, j));
-      } else {
+    int vectors = Math.ceilDiv(columns, LANES);
+    if (X86Pass.AVAILABLE) {
+      X86Pass.TILE_LARGEST.runRows(vectors, count, Rows.of(scores, at, LANES), Rows.of(raised, at, LANES));
+    } else {
+      for (int j = at; j < at + columns; j += LANES) {
         Lanes.apart(raiseMax, raised, j, scores, j, count);
       }
     }
     boolean rescaled = raise(at, columns) && key > 0;
-    for (int j = at; j < at + columns; j += LANES) {
-      if (X86Pass.AVAILABLE) {
-        X86Pass.TILE_SOFTMAX.run(count, Rows.of(scores, j), Rows.of(running, j), Rows.of(running, SIDE + j));
-      } else {
+    if (X86Pass.AVAILABLE) {
+      X86Pass.TILE_SOFTMAX.runRows(
+          vectors, count, Rows.of(scores, at, LANES), Rows.of(running, at, LANES),
+          Rows.of(running, SIDE + at, LANES));
+    } else {
+      for (int j = at; j < at + columns; j += LANES) {
         Lanes.apart(exponentials, scores, j, running, j, count);
       }
     }

@@ -166,7 +166,7 @@ enum X86Pass {
     x.store(new X86Functions(p).softmaxExp(x.load().minus(shift)).times(factor));
   }),
 
-  /** Down the columns of a tile, one vector of it: the largest of what was and the scores. */
+  /** Down the columns of a tile; a row is one vector of them: the largest of what was and the scores. */
   TILE_LARGEST(4, p -> {
     Operand scores = p.column(SIDE);
     Operand raised = p.fixed(p.lanes());
@@ -175,7 +175,7 @@ enum X86Pass {
     raised.store(largest);
   }),
 
-  /** Down the columns of a tile, one vector of it: scores = exp(scores - shift), total += Σ scores. */
+  /** Down the columns of a tile; a row is one vector of them: scores = exp(scores - shift), total += Σ scores. */
   TILE_SOFTMAX(1, p -> {
     Operand scores = p.column(SIDE);
     Value largest = p.fixed(p.lanes()).load();
@@ -188,7 +188,7 @@ enum X86Pass {
     total.store(sum);
   }),
 
-  /** Down the columns of two tiles, one vector of each: scores = exp(scores), dScores = scores · dScores. */
+  /** Down the columns of two tiles; a row is one vector of them: scores = exp(scores), dScores = scores · dScores. */
   TILE_SOFTMAX_GRADIENT(1, p -> {
     Operand scores = p.column(SIDE);
     Operand dScores = p.column(SIDE);

@@ -171,13 +171,16 @@ class X86PassTest {
       float[] gradients = random(SIDE * SIDE);
       float[] before = scores.clone();
       float[] old = gradients.clone();
-      float[] largest = random(LANES);
-      float[] total = random(LANES);
+      int columns = 2 * LANES;
+      float[] largest = random(columns);
+      float[] total = random(columns);
       float[] wantedLargest = largest.clone();
       float[] wantedTotal = total.clone();
-      X86Pass.TILE_LARGEST.run(rows, of(scores), of(largest));
-      X86Pass.TILE_SOFTMAX.run(rows, of(scores), of(largest), of(total));
-      for (int j = GUARD; j < GUARD + LANES; j++) {
+      Rows tile = Rows.of(scores, GUARD, LANES);
+      Rows shifts = Rows.of(largest, GUARD, LANES);
+      X86Pass.TILE_LARGEST.runRows(2, rows, tile, shifts);
+      X86Pass.TILE_SOFTMAX.runRows(2, rows, tile, shifts, Rows.of(total, GUARD, LANES));
+      for (int j = GUARD; j < GUARD + columns; j++) {
         for (int i = 0; i < rows; i++) {
           wantedLargest[j] = Math.max(wantedLargest[j], before[i * SIDE + j]);
         }
@@ -190,9 +193,10 @@ class X86PassTest {
       assertArrayEquals(wantedLargest, largest);
       assertArrayEquals(wantedTotal, total);
       scores = before.clone();
-      X86Pass.TILE_SOFTMAX_GRADIENT.run(rows, of(scores), of(gradients));
+      X86Pass.TILE_SOFTMAX_GRADIENT.runRows(
+          2, rows, Rows.of(scores, GUARD, LANES), Rows.of(gradients, GUARD, LANES));
       for (int i = 0; i < rows; i++) {
-        for (int j = GUARD; j < GUARD + LANES; j++) {
+        for (int j = GUARD; j < GUARD + columns; j++) {
           float e = softmaxExp(before[i * SIDE + j]);
           assertEquals(e, scores[i * SIDE + j]);
           assertEquals(e * old[i * SIDE + j], gradients[i * SIDE + j]);
