@@ -9,6 +9,7 @@ import static org.gatun.cpu.GemmProduct.ROW_UNIT;
 import static org.gatun.cpu.X86Kernels.STRIP_DISTANCE;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import org.gatun.cpu.GemmProduct.Block;
 import org.gatun.cpu.X86Kernels.Rows;
 import org.gatun.cpu.X86Loops.Left;
@@ -283,7 +284,7 @@ final class GemmWorker {
         && product.c().dtype() == DType.F32
         && switch (product.finish()) {
           case Finish.BiasGelu(Matrix bias, Matrix kept, Gelu _) ->
-              bias != null && bias.dtype() == DType.F32 && kept.dtype() == DType.F32;
+              (bias == null || bias.dtype() == DType.F32) && kept.dtype() == DType.F32;
           case Finish.GeluGradient(Matrix kept, Gelu _) -> kept.dtype() == DType.F32;
           default -> false;
         };
@@ -297,7 +298,7 @@ final class GemmWorker {
       case Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu form) -> {
         Rows kept = rows(preActivation.item(product.index()), row, column);
         X86Pass pass = form == Gelu.TANH ? X86Pass.BIAS_GELU_TANH : X86Pass.BIAS_GELU_ERF;
-        pass.runRows(rows, n, sums, Rows.of(bias.bytes(), bias.at(0, column)), kept, c);
+        pass.runRows(rows, n, sums, bias == null ? nothing(n) : Rows.of(bias.bytes(), bias.at(0, column)), kept, c);
       }
       case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
         Rows kept = rows(preActivation.item(product.index()), row, column);
@@ -306,6 +307,13 @@ final class GemmWorker {
       }
       default -> throw new IllegalStateException("not finished by code: " + product.finish());
     }
+  }
+
+  /** What changes no float that it is added to: x + -0 is x, also where x is 0 or -0. */
+  private Rows nothing(int n) {
+    line = grown(line, n);
+    Arrays.fill(line, 0, n, -0f);
+    return Rows.of(line, 0);
   }
 
   /** The rows of F32 x from an element on. */
