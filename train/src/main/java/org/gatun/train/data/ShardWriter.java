@@ -65,7 +65,7 @@ final class ShardWriter implements Closeable {
     return folder.resolve("." + name() + ".part");
   }
 
-  /** Appends tokens; true if that has made a file whole. */
+  /** Appends whole tokens; true if that has made a file whole. */
   boolean write(byte[] bytes, int length) throws IOException {
     int files = finished.size();
     int at = 0;
@@ -73,13 +73,11 @@ final class ShardWriter implements Closeable {
       if (channel == null) {
         open();
       }
-      int part = (int) Math.min(length - at, (shardTokens - tokens) * width);
-      if (part < 0) { // overflow: a raw file has no limit
-        part = length - at;
-      }
+      int count = (int) Math.min((length - at) / width, shardTokens - tokens);
+      int part = count * width;
       write(ByteBuffer.wrap(bytes, at, part));
       at += part;
-      tokens += part / width;
+      tokens += count;
       if (tokens == shardTokens) {
         finish();
       }
