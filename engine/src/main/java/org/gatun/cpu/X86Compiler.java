@@ -87,8 +87,8 @@ final class X86Compiler {
     code.align(LINE);
     int data = code.here();
     for (Value constant : program.constants()) {
-      for (int i = 0; i < code.lanes(); i++) {
-        code.data(constant.bits);
+      for (int lane : constant.bits) {
+        code.data(lane);
       }
     }
     for (int i = 0; i < 2 * code.lanes(); i++) {
@@ -260,11 +260,21 @@ final class X86Compiler {
       case LOAD_DOUBLES ->
           code.widen(target(value, turn, rest), place(value.operand, turn, value.number * vectorBytes / 2));
       case FUNCTION -> {
-        int x = register(value.from[0], turn);
-        code.compute(value.arithmetic, target(value, turn, rest), 0, x);
+        Value from = value.from[0];
+        if (from.op == Op.CONSTANT) {
+          code.compute(value.arithmetic, target(value, turn, rest), 0, constant(from));
+        } else {
+          int x = register(from, turn);
+          code.compute(value.arithmetic, target(value, turn, rest), 0, x);
+        }
       }
       case ARITHMETIC -> arithmetic(value, turn, rest);
       case FMA -> fma(value, turn, rest);
+      case LOOK_UP -> {
+        int to = ownCopy(value.from[0], value, turn);
+        code.compute(value.arithmetic, to, register(value.from[1], turn), constant(value.from[2]));
+        settle(value, to);
+      }
       case SELECT -> {
         int help = take();
         int no = inRegister(value.from[0], turn);
@@ -345,10 +355,7 @@ final class X86Compiler {
     if (value.arithmetic != Arithmetic.ADD_PRODUCT) {
       throw new IllegalStateException("products of doubles can be summed, and nothing else");
     }
-    int to = ends(x, value) ? a : take();
-    if (to != a) {
-      code.compute(Arithmetic.MOVE, to, 0, a);
-    }
+    int to = ownCopy(x, value, turn);
     if (constantFactor) {
       code.compute(Arithmetic.MULTIPLY_BY_Y, to, c, constant(y));
     } else if (c < 0) {
@@ -357,6 +364,17 @@ final class X86Compiler {
       code.compute(Arithmetic.MULTIPLY_ADD_Y, to, b, c);
     }
     settle(value, to);
+  }
+
+  /** A register with a value that may be lost: its own, if it is not used after {@code user}. */
+  private int ownCopy(Value value, Value user, int turn) {
+    int register = register(value, turn);
+    if (ends(value, user)) {
+      return register;
+    }
+    int copy = take();
+    code.compute(Arithmetic.MOVE, copy, 0, register);
+    return copy;
   }
 
   /** Whether a value is used here for the last time, so that its register can take what is computed of it. */

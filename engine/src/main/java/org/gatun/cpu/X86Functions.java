@@ -8,7 +8,8 @@ import org.gatun.cpu.X86Program.Value;
 
 /**
  * The functions of {@link Lanes}, {@link SoftmaxLanes} and {@link GeluLoops} for machine code: the same to the last
- * bit, for the arguments that are allowed there. What each step is for is said there.
+ * bit, for the arguments that are allowed there. What each step is for is said there. But GELU by AVX-512 is looked up in
+ * tables: a third of the instructions, and not the same rounding.
  */
 final class X86Functions {
   private static final float ROUNDER = 0x1.8p23f;
@@ -16,12 +17,33 @@ final class X86Functions {
 
   private final X86Program program;
 
-  /** Whether there is an instruction for scaling by a power of two. */
-  private final boolean scales;
+  /** Whether there are the instructions for scaling by a power of two, and for tables of 32 floats. */
+  private final boolean wide;
+
+  /** Of t from 0 on, what a GELU of -t is divided by t, and its derivative at -t. */
+  private record Tables(PiecewisePolynomial gelu, PiecewisePolynomial slope) {
+    static final Tables ERF =
+        new Tables(
+            new PiecewisePolynomial(t -> -PiecewisePolynomial.normalTail(t)),
+            new PiecewisePolynomial(
+                t -> PiecewisePolynomial.normalTail(t) - t * PiecewisePolynomial.normalDensity(t)));
+
+    static final Tables TANH =
+        new Tables(
+            new PiecewisePolynomial(t -> -logistic(t)),
+            new PiecewisePolynomial(
+                t -> logistic(t)
+                    - t * logistic(t) * (1 - logistic(t)) * (GeluLoops.LINEAR + 3 * GeluLoops.CUBIC * t * t)));
+
+    /** Of -2u, for u of t. */
+    private static double logistic(double t) {
+      return 1 / (1 + Math.exp((GeluLoops.LINEAR + GeluLoops.CUBIC * t * t) * t));
+    }
+  }
 
   X86Functions(X86Program program) {
     this.program = program;
-    scales = program.lanes() == 16;
+    wide = program.lanes() == 16;
   }
 
   private Value constant(float value) {
@@ -35,7 +57,7 @@ final class X86Functions {
     Value rounded = x.fma(1.44269504f, ROUNDER);
     Value whole = rounded.minus(ROUNDER);
     Value p = expOfRest(x, whole);
-    if (scales) { // of the two products below only the last one can round, so this gives the same bits
+    if (wide) { // of the two products below only the last one can round, so this gives the same bits
       return p.scaled(whole);
     }
     Value k = rounded.plusBits(-ROUNDER_BITS);
@@ -48,7 +70,7 @@ final class X86Functions {
     Value rounded = x.fma(1.44269504f, ROUNDER);
     Value whole = rounded.minus(ROUNDER);
     Value p = expOfRest(x, whole);
-    Value e = scales ? p.scaled(whole) : p.times(rounded.plusBits(127 - ROUNDER_BITS).shiftedLeft(23));
+    Value e = wide ? p.scaled(whole) : p.times(rounded.plusBits(127 - ROUNDER_BITS).shiftedLeft(23));
     return e.or(0f, x, LESS, -87f);
   }
 
@@ -99,12 +121,18 @@ final class X86Functions {
 
   /** As {@link GeluLoops#tanh}. */
   Value geluTanh(Value x) {
+    if (wide) {
+      return gelu(x, Tables.TANH);
+    }
     Value e = exp(x.times(x).fma(-GeluLoops.CUBIC, -GeluLoops.LINEAR).times(x));
     return x.dividedBy(e.plus(1f));
   }
 
   /** As {@link GeluLoops#tanhGradient}, of a gradient of one. */
   Value geluTanhSlope(Value x) {
+    if (wide) {
+      return geluSlope(x, Tables.TANH);
+    }
     x = constant(-9f).maximum(x);
     Value square = x.times(x);
     Value e = exp(square.fma(-GeluLoops.CUBIC, -GeluLoops.LINEAR).times(x));
@@ -115,6 +143,9 @@ final class X86Functions {
 
   /** As {@link GeluLoops#erf}. */
   Value geluErf(Value x) {
+    if (wide) {
+      return gelu(x, Tables.ERF);
+    }
     Value z = x.times(GeluLoops.SQRT_HALF);
     Value tail = exp(z.times(z).negated()).times(scaledErfc(z.absolute()));
     return twiceNormal(x, tail).times(x.times(0.5f));
@@ -122,10 +153,39 @@ final class X86Functions {
 
   /** As {@link GeluLoops#erfGradient}, of a gradient of one. */
   Value geluErfSlope(Value x) {
+    if (wide) {
+      return geluSlope(x, Tables.ERF);
+    }
     Value z = x.times(GeluLoops.SQRT_HALF);
     Value e = exp(z.times(z).negated());
     Value tail = e.times(scaledErfc(z.absolute()));
     return twiceNormal(x, tail).times(0.5f).plus(x.times(e).times(GeluLoops.INVERSE_SQRT_TWO_PI));
+  }
+
+  /** Both forms are x less what they are at -x. */
+  private Value gelu(Value x, Tables tables) {
+    Value t = distance(x);
+    return t.fma(lookUp(tables.gelu, t), constant(0).maximum(x));
+  }
+
+  private Value geluSlope(Value x, Tables tables) {
+    Value below = lookUp(tables.slope, distance(x));
+    return constant(1).minus(below).or(below, x, LESS, 0f);
+  }
+
+  /** From 0, as far as tables go; NaN remains. */
+  private Value distance(Value x) {
+    return constant(PiecewisePolynomial.END).minimum(x.absolute());
+  }
+
+  private Value lookUp(PiecewisePolynomial table, Value t) {
+    Value piece = t.fma(PiecewisePolynomial.IN_UNIT, ROUNDER); // its number is in the last bits
+    Value r = piece.minus(ROUNDER).fma(constant(-1f / PiecewisePolynomial.IN_UNIT), t);
+    Value y = piece.lookUp(table.coefficients(PiecewisePolynomial.DEGREE));
+    for (int power = PiecewisePolynomial.DEGREE - 1; power >= 0; power--) {
+      y = y.fma(r, piece.lookUp(table.coefficients(power)));
+    }
+    return y;
   }
 
   private Value twiceNormal(Value x, Value tail) {

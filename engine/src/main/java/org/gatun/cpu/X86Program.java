@@ -21,8 +21,8 @@ final class X86Program {
 
   /** How a value is computed; {@code number} tells the more where one is needed. */
   enum Op {
-    CONSTANT, NUMBER, LOAD, LOAD_NUMBER, LOAD_DOUBLES, CARRIED, FUNCTION, ARITHMETIC, FMA, SELECT, SHIFT_LEFT,
-    SHIFT_RIGHT, STORE, STORE_TOTAL
+    CONSTANT, NUMBER, LOAD, LOAD_NUMBER, LOAD_DOUBLES, CARRIED, FUNCTION, ARITHMETIC, FMA, LOOK_UP, SELECT,
+    SHIFT_LEFT, SHIFT_RIGHT, STORE, STORE_TOTAL
   }
 
   /** What a row of an operand is to the loop. */
@@ -97,7 +97,8 @@ final class X86Program {
     final Value[] from;
     /** Whether it is the same in all turns of a row. */
     final boolean uniform;
-    int bits;
+    /** Of a constant: its lanes. */
+    int[] bits;
     Arithmetic arithmetic;
     Comparison comparison;
     /** Of a carried value: what it is at first. */
@@ -236,6 +237,14 @@ final class X86Program {
       return add(new Value(Op.SHIFT_RIGHT, by, this));
     }
 
+    /** Of a table of twice as many floats as a vector has, those that the last bits of these lanes count to. AVX-512 only. */
+    Value lookUp(float[] table) {
+      Value first = constant(Arrays.copyOfRange(table, 0, lanes)).of(Arithmetic.MOVE); // in a register for all turns
+      Value value = new Value(Op.LOOK_UP, 0, this, first, constant(Arrays.copyOfRange(table, lanes, 2 * lanes)));
+      value.arithmetic = Arithmetic.LOOK_UP;
+      return add(value);
+    }
+
     private Value of(Arithmetic arithmetic) {
       var value = new Value(Op.FUNCTION, 0, this);
       value.arithmetic = arithmetic;
@@ -319,9 +328,22 @@ final class X86Program {
     return bits(Float.floatToRawIntBits(value));
   }
 
+  /** One of each lane. */
+  private Value constant(float[] values) {
+    int[] bits = new int[lanes];
+    Arrays.setAll(bits, i -> Float.floatToRawIntBits(values[i]));
+    return constant(bits);
+  }
+
   private Value bits(int bits) {
+    int[] all = new int[lanes];
+    Arrays.fill(all, bits);
+    return constant(all);
+  }
+
+  private Value constant(int[] bits) {
     for (Value constant : constants) {
-      if (constant.bits == bits) {
+      if (Arrays.equals(constant.bits, bits)) {
         return constant;
       }
     }

@@ -8,6 +8,7 @@ import static org.gatun.cpu.X86Assembler.Arithmetic.ADD_PRODUCT_OF_DOUBLES;
 import static org.gatun.cpu.X86Assembler.Arithmetic.AND;
 import static org.gatun.cpu.X86Assembler.Arithmetic.DIVIDE;
 import static org.gatun.cpu.X86Assembler.Arithmetic.INTEGERS_TO_FLOATS;
+import static org.gatun.cpu.X86Assembler.Arithmetic.LOOK_UP;
 import static org.gatun.cpu.X86Assembler.Arithmetic.MAXIMUM;
 import static org.gatun.cpu.X86Assembler.Arithmetic.MINIMUM;
 import static org.gatun.cpu.X86Assembler.Arithmetic.MOVE;
@@ -163,6 +164,9 @@ class X86AssemblerTest {
     wide("62 82 3d 40 b8 cf", code -> code.compute(ADD_PRODUCT, 17, 24, 31)); // vfmadd231ps zmm17, zmm24, zmm31
     // vfmadd231ps zmm17, zmm24, [rax+192]
     wide("62 e2 3d 40 b8 48 03", code -> code.compute(ADD_PRODUCT, 17, 24, at(RAX, 192)));
+    wide("62 c2 6d 48 77 e9", code -> code.compute(LOOK_UP, 21, 2, 9)); // vpermi2ps zmm21, zmm2, zmm9
+    // vpermi2ps zmm3, zmm17, [rax+640]
+    wide("62 f2 75 40 77 58 0a", code -> code.compute(LOOK_UP, 3, 17, at(RAX, 640)));
     wide("62 91 bd 48 58 f9", code -> code.compute(ADD_DOUBLES, 7, 8, 25)); // vaddpd zmm7, zmm8, zmm25
     wide("62 f1 bd 48 58 78 03", code -> code.compute(ADD_DOUBLES, 7, 8, at(RAX, 192))); // vaddpd zmm7, zmm8, [rax+192]
     // vfmadd231pd zmm17, zmm24, zmm31

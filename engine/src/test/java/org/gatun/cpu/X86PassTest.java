@@ -74,42 +74,6 @@ class X86PassTest {
   }
 
   @Test
-  void geluMatchesTheVectorApiBitByBit() {
-    for (int n : SIZES) {
-      float[] x = sample(n);
-      float[] bias = sample(n);
-      float[] kept = room(n);
-      float[] y = room(n);
-      float[] sum = apply(FloatVector::add, x, bias, n);
-      float[] wanted = Arrays.copyOf(sum, n + LANES);
-      X86Pass.BIAS_GELU_TANH.run(n, of(x), of(bias), of(kept), of(y));
-      GeluLoops.tanh(wanted, 0, wanted.clone(), 0, wholeVectors(n));
-      assertSame("kept", n, sum, kept);
-      assertSame("tanh", n, wanted, y);
-      X86Pass.BIAS_GELU_ERF.run(n, of(x), of(bias), of(kept), of(y));
-      GeluLoops.erf(wanted, 0, Arrays.copyOf(sum, n + LANES), 0, wholeVectors(n));
-      assertSame("erf", n, wanted, y);
-    }
-  }
-
-  @Test
-  void geluGradientsMatchTheVectorApiBitByBit() {
-    for (int n : SIZES) {
-      float[] d = sample(n);
-      float[] x = sample(n);
-      float[] y = room(n);
-      float[] wanted = Arrays.copyOfRange(d, GUARD, GUARD + wholeVectors(n));
-      GeluLoops.tanhGradient(wanted, 0, Arrays.copyOfRange(x, GUARD, GUARD + wholeVectors(n)), 0, wholeVectors(n));
-      X86Pass.GELU_TANH_GRADIENT.run(n, of(d), of(x), of(y));
-      assertSame("tanh", n, wanted, y);
-      wanted = Arrays.copyOfRange(d, GUARD, GUARD + wholeVectors(n));
-      GeluLoops.erfGradient(wanted, 0, Arrays.copyOfRange(x, GUARD, GUARD + wholeVectors(n)), 0, wholeVectors(n));
-      X86Pass.GELU_ERF_GRADIENT.run(n, of(d), of(x), of(y));
-      assertSame("erf", n, wanted, y);
-    }
-  }
-
-  @Test
   void sumsAreThoseOfTheirElements() {
     for (int n : SIZES) {
       float[] a = random(n);
