@@ -12,6 +12,7 @@ import java.util.Set;
 import org.gatun.tensor.Device;
 import org.gatun.tensor.Kernels;
 import org.gatun.tensor.Memory;
+import org.gatun.tensor.Rehearsal;
 import org.gatun.tensor.Tensor;
 
 /**
@@ -69,13 +70,9 @@ public final class CpuDevice implements Device {
             new CpuUpdate(this));
   }
 
-  /**
-   * A device that computes nothing and takes no memory, but counts as if it did: after a step on it,
-   * {@link Device#bytesReserved} is what the same step will take from this kind of device. Values read
-   * from it mean nothing.
-   */
+  /** Counts what a step will take from this kind of device. */
   public static Device rehearsal() {
-    return new Rehearsal();
+    return new Rehearsal(true);
   }
 
   private record Families(
@@ -94,6 +91,12 @@ public final class CpuDevice implements Device {
   @Override
   public String name() {
     return "cpu (" + workers.threads() + " threads, " + Lanes.SPECIES.length() + " lanes)";
+  }
+
+  /** It does: reading the GELU costs as much, and writing it before comes on top. */
+  @Override
+  public boolean recomputesGelu() {
+    return true;
   }
 
   /** What the loops over F32 are made of, and if that is not the fastest of ours, why. */

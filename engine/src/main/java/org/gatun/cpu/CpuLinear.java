@@ -67,8 +67,8 @@ final class CpuLinear implements Kernels.Linear {
       case Epilogue.Bias(Tensor bias) -> new Finish.Bias(rows(bias));
       case Epilogue.BiasGelu(Tensor bias, Tensor preActivation, Kernels.Gelu form) ->
           new Finish.BiasGelu(bias == null ? null : rows(bias), rows(preActivation), form);
-      case Epilogue.GeluGradient(Tensor preActivation, Kernels.Gelu form) ->
-          new Finish.GeluGradient(rows(preActivation), form);
+      case Epilogue.GeluGradient(Tensor preActivation, Kernels.Gelu form, Tensor gelu) ->
+          new Finish.GeluGradient(rows(preActivation), form, gelu == null ? null : rows(gelu));
     };
   }
 

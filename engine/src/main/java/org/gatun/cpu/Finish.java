@@ -15,6 +15,6 @@ sealed interface Finish {
   /** Keeps z + bias in preActivation (shaped like C), stores its GELU; bias may be null for none. */
   record BiasGelu(Matrix bias, Matrix preActivation, Gelu form) implements Finish {}
 
-  /** Stores z · gelu'(preActivation). */
-  record GeluGradient(Matrix preActivation, Gelu form) implements Finish {}
+  /** Stores z · gelu'(preActivation), and the GELU in gelu, which may be null for no need of it. */
+  record GeluGradient(Matrix preActivation, Gelu form, Matrix gelu) implements Finish {}
 }

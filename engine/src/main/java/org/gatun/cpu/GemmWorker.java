@@ -80,6 +80,10 @@ final class GemmWorker {
     if (product.finish() instanceof Finish.None) {
       return;
     }
+    if (finishesByCode(product)) {
+      finishByCode(product, rows(c, row, column), row, rows, column, columns);
+      return;
+    }
     strip = grown(strip, columns);
     for (int i = row; i < row + rows; i++) {
       Lanes.load(strip, 0, c.bytes(), c.dtype(), c.at(i, column), columns);
@@ -266,8 +270,8 @@ final class GemmWorker {
     int from = chunk * block.chunk();
     int columns = Math.min(block.product().c().columns() - from, block.chunk());
     int stride = stride(block, columns);
-    if (finishesByCode(block)) {
-      finishByCode(block, stride, block.row() + row, rows, from, columns);
+    if (block.last() && !block.adds() && finishesByCode(block.product())) {
+      finishByCode(block.product(), Rows.of(strip, 0, stride), block.row() + row, rows, from, columns);
       return;
     }
     for (int i = 0; i < rows; i++) {
@@ -275,24 +279,21 @@ final class GemmWorker {
     }
   }
 
-  /** Whether GELU and its gradient can be computed on the way from the strip to memory. */
-  private boolean finishesByCode(Block block) {
-    GemmProduct product = block.product();
+  /** Whether GELU and its gradient can be computed on the way to memory. */
+  private boolean finishesByCode(GemmProduct product) {
     return code != null
-        && block.last()
-        && !block.adds()
         && product.c().dtype() == DType.F32
         && switch (product.finish()) {
           case Finish.BiasGelu(Matrix bias, Matrix kept, Gelu _) ->
               (bias == null || bias.dtype() == DType.F32) && kept.dtype() == DType.F32;
-          case Finish.GeluGradient(Matrix kept, Gelu _) -> kept.dtype() == DType.F32;
+          case Finish.GeluGradient(Matrix kept, Gelu _, Matrix gelu) ->
+              kept.dtype() == DType.F32 && (gelu == null || gelu.dtype() == DType.F32);
           default -> false;
         };
   }
 
-  private void finishByCode(Block block, int stride, int row, int rows, int column, int n) {
-    GemmProduct product = block.product();
-    Rows sums = Rows.of(strip, 0, stride);
+  /** Brings complete sums, n of each of some rows, to C, where they may be already. */
+  private void finishByCode(GemmProduct product, Rows sums, int row, int rows, int column, int n) {
     Rows c = rows(product.c(), row, column);
     switch (product.finish()) {
       case Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu form) -> {
@@ -300,10 +301,12 @@ final class GemmWorker {
         X86Pass pass = form == Gelu.TANH ? X86Pass.BIAS_GELU_TANH : X86Pass.BIAS_GELU_ERF;
         pass.runRows(rows, n, sums, bias == null ? nothing(n) : Rows.of(bias.bytes(), bias.at(0, column)), kept, c);
       }
-      case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
+      case Finish.GeluGradient(Matrix preActivation, Gelu form, Matrix gelu) -> {
         Rows kept = rows(preActivation.item(product.index()), row, column);
+        // What nobody needs goes where it is lost: over the sums, or over C, which is written after it.
+        Rows again = gelu == null ? sums : rows(gelu.item(product.index()), row, column);
         X86Pass pass = form == Gelu.TANH ? X86Pass.GELU_TANH_GRADIENT : X86Pass.GELU_ERF_GRADIENT;
-        pass.runRows(rows, n, sums, kept, c);
+        pass.runRows(rows, n, sums, kept, again, c);
       }
       default -> throw new IllegalStateException("not finished by code: " + product.finish());
     }
@@ -358,11 +361,16 @@ final class GemmWorker {
         Lanes.store(kept.bytes(), kept.dtype(), kept.at(row, column), strip, at, n);
         Lanes.gelu(strip, at, strip, at, n, form);
       }
-      case Finish.GeluGradient(Matrix preActivation, Gelu form) -> {
+      case Finish.GeluGradient(Matrix preActivation, Gelu form, Matrix gelu) -> {
         Matrix kept = preActivation.item(product.index());
         line = grown(line, n);
         Lanes.load(line, 0, kept.bytes(), kept.dtype(), kept.at(row, column), n);
         Lanes.geluGradient(strip, at, line, 0, n, form);
+        if (gelu != null) {
+          Matrix again = gelu.item(product.index());
+          Lanes.gelu(line, 0, line, 0, n, form);
+          Lanes.store(again.bytes(), again.dtype(), again.at(row, column), line, 0, n);
+        }
       }
     }
   }

@@ -122,70 +122,88 @@ final class X86Functions {
   /** As {@link GeluLoops#tanh}. */
   Value geluTanh(Value x) {
     if (wide) {
-      return gelu(x, Tables.TANH);
+      return gelu(x, new TablePlace(x), Tables.TANH);
     }
     Value e = exp(x.times(x).fma(-GeluLoops.CUBIC, -GeluLoops.LINEAR).times(x));
     return x.dividedBy(e.plus(1f));
   }
 
-  /** As {@link GeluLoops#tanhGradient}, of a gradient of one. */
-  Value geluTanhSlope(Value x) {
+  /** A value of a function, and its derivative there. */
+  record WithSlope(Value value, Value slope) {}
+
+  /** As {@link GeluLoops#tanh}, and as {@link GeluLoops#tanhGradient} of a gradient of one. */
+  WithSlope geluTanhAndSlope(Value x) {
     if (wide) {
-      return geluSlope(x, Tables.TANH);
+      return geluAndSlope(x, Tables.TANH);
     }
+    Value below = x;
     x = constant(-9f).maximum(x);
     Value square = x.times(x);
     Value e = exp(square.fma(-GeluLoops.CUBIC, -GeluLoops.LINEAR).times(x));
+    Value y = below.dividedBy(e.plus(1f));
     Value s = constant(1f).dividedBy(e.plus(1f));
     Value slope = square.fma(3 * GeluLoops.CUBIC, GeluLoops.LINEAR);
-    return e.times(s).times(s).times(x).fma(slope, s);
+    return new WithSlope(y, e.times(s).times(s).times(x).fma(slope, s));
   }
 
   /** As {@link GeluLoops#erf}. */
   Value geluErf(Value x) {
     if (wide) {
-      return gelu(x, Tables.ERF);
+      return gelu(x, new TablePlace(x), Tables.ERF);
     }
     Value z = x.times(GeluLoops.SQRT_HALF);
     Value tail = exp(z.times(z).negated()).times(scaledErfc(z.absolute()));
     return twiceNormal(x, tail).times(x.times(0.5f));
   }
 
-  /** As {@link GeluLoops#erfGradient}, of a gradient of one. */
-  Value geluErfSlope(Value x) {
+  /** As {@link GeluLoops#erf}, and as {@link GeluLoops#erfGradient} of a gradient of one. */
+  WithSlope geluErfAndSlope(Value x) {
     if (wide) {
-      return geluSlope(x, Tables.ERF);
+      return geluAndSlope(x, Tables.ERF);
     }
     Value z = x.times(GeluLoops.SQRT_HALF);
     Value e = exp(z.times(z).negated());
-    Value tail = e.times(scaledErfc(z.absolute()));
-    return twiceNormal(x, tail).times(0.5f).plus(x.times(e).times(GeluLoops.INVERSE_SQRT_TWO_PI));
+    Value twice = twiceNormal(x, e.times(scaledErfc(z.absolute())));
+    Value y = twice.times(x.times(0.5f));
+    return new WithSlope(y, twice.times(0.5f).plus(x.times(e).times(GeluLoops.INVERSE_SQRT_TWO_PI)));
   }
 
   /** Both forms are x less what they are at -x. */
-  private Value gelu(Value x, Tables tables) {
-    Value t = distance(x);
-    return t.fma(lookUp(tables.gelu, t), constant(0).maximum(x));
+  private Value gelu(Value x, TablePlace place, Tables tables) {
+    return place.t.fma(place.lookUp(tables.gelu), constant(0).maximum(x));
   }
 
-  private Value geluSlope(Value x, Tables tables) {
-    Value below = lookUp(tables.slope, distance(x));
-    return constant(1).minus(below).or(below, x, LESS, 0f);
+  private WithSlope geluAndSlope(Value x, Tables tables) {
+    var place = new TablePlace(x);
+    Value y = gelu(x, place, tables);
+    Value below = place.lookUp(tables.slope);
+    return new WithSlope(y, constant(1).minus(below).or(below, x, LESS, 0f));
   }
 
-  /** From 0, as far as tables go; NaN remains. */
-  private Value distance(Value x) {
-    return constant(PiecewisePolynomial.END).minimum(x.absolute());
-  }
+  /** Where in tables a number is, whatever its sign. */
+  private final class TablePlace {
+    /** Its size, as far as tables go; NaN remains. */
+    final Value t;
 
-  private Value lookUp(PiecewisePolynomial table, Value t) {
-    Value piece = t.fma(PiecewisePolynomial.IN_UNIT, ROUNDER); // its number is in the last bits
-    Value r = piece.minus(ROUNDER).fma(constant(-1f / PiecewisePolynomial.IN_UNIT), t);
-    Value y = piece.lookUp(table.coefficients(PiecewisePolynomial.DEGREE));
-    for (int power = PiecewisePolynomial.DEGREE - 1; power >= 0; power--) {
-      y = y.fma(r, piece.lookUp(table.coefficients(power)));
+    /** The number of its piece, in the last bits. */
+    private final Value piece;
+
+    /** From the middle of its piece on. */
+    private final Value rest;
+
+    TablePlace(Value x) {
+      t = constant(PiecewisePolynomial.END).minimum(x.absolute());
+      piece = t.fma(PiecewisePolynomial.IN_UNIT, ROUNDER);
+      rest = piece.minus(ROUNDER).fma(constant(-1f / PiecewisePolynomial.IN_UNIT), t);
     }
-    return y;
+
+    Value lookUp(PiecewisePolynomial table) {
+      Value y = piece.lookUp(table.coefficients(PiecewisePolynomial.DEGREE));
+      for (int power = PiecewisePolynomial.DEGREE - 1; power >= 0; power--) {
+        y = y.fma(rest, piece.lookUp(table.coefficients(power)));
+      }
+      return y;
+    }
   }
 
   private Value twiceNormal(Value x, Value tail) {

@@ -133,18 +133,16 @@ enum X86Pass {
     p.elements().store(new X86Functions(p).geluErf(sum));
   }),
 
-  /** y = d · gelu'(x), in the tanh form. */
+  /** For d, x, y, dx: y = gelu(x) and dx = d · gelu'(x), in the tanh form. */
   GELU_TANH_GRADIENT(1, p -> {
     Operand d = p.elements();
-    Value slope = new X86Functions(p).geluTanhSlope(p.elements().load());
-    p.elements().store(slope.times(d.load()));
+    storeGradient(p, d, new X86Functions(p).geluTanhAndSlope(p.elements().load()));
   }),
 
   /** As {@link #GELU_TANH_GRADIENT}, in the form of the error function. */
   GELU_ERF_GRADIENT(1, p -> {
     Operand d = p.elements();
-    Value slope = new X86Functions(p).geluErfSlope(p.elements().load());
-    p.elements().store(slope.times(d.load()));
+    storeGradient(p, d, new X86Functions(p).geluErfAndSlope(p.elements().load()));
   }),
 
   /** x = exp(x - number), and Σ x. */
@@ -290,6 +288,12 @@ enum X86Pass {
       sums.store(half, sum);
     }
   });
+
+  private static void storeGradient(X86Program p, Operand d, X86Functions.WithSlope gelu) {
+    Value dx = gelu.slope().times(d.load());
+    p.elements().store(gelu.value());
+    p.elements().store(dx);
+  }
 
   private static Value normed(Value x, Operand numbers) {
     return x.minus(numbers.number(0)).times(numbers.number(1));

@@ -18,6 +18,7 @@ import org.gatun.tensor.DType;
 import org.gatun.tensor.Device;
 import org.gatun.tensor.Kernels;
 import org.gatun.tensor.Memory;
+import org.gatun.tensor.Rehearsal;
 import org.gatun.tensor.Tensor;
 
 /**
@@ -84,6 +85,11 @@ public final class CudaDevice implements Device {
     }
   }
 
+  /** Counts what a step will take from this kind of device; needs none. */
+  public static Device rehearsal() {
+    return new Rehearsal(false);
+  }
+
   /** The device with this number, from 0, with {@link Options#defaults}. */
   public CudaDevice(int ordinal) {
     this(ordinal, Options.defaults());
@@ -124,6 +130,12 @@ public final class CudaDevice implements Device {
   public Kernels kernels() {
     requireUsable();
     return kernels;
+  }
+
+  /** It does not: the library's derivative of the GELU gives no GELU. */
+  @Override
+  public boolean recomputesGelu() {
+    return false;
   }
 
   /**

@@ -95,7 +95,10 @@ final class GpuLinear implements Kernels.Linear {
               .int32(Pieces.aligned(columns(into), into, z, product, bias)));
         }
       }
-      case Epilogue.GeluGradient(Tensor z, Gelu form) -> {
+      case Epilogue.GeluGradient(Tensor z, Gelu form, Tensor gelu) -> {
+        if (gelu != null) {
+          throw new UnsupportedOperationException("linear: a GPU keeps its GELU; see Device.recomputesGelu");
+        }
         if (!fuses(form, into, z) || !multiply(y, a, b, MatmulEpilogue.DGELU, null, z)) {
           behind(a, b, into, product -> finish("gelu_backward", into, z, product, null, form).with()
               .pointer(CudaDevice.pointer(into)).pointer(CudaDevice.pointer(product)).pointer(CudaDevice.pointer(z))

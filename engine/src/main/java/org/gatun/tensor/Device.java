@@ -13,6 +13,12 @@ public interface Device extends AutoCloseable {
   /** The computations of this device. */
   Kernels kernels();
 
+  /**
+   * Whether {@link Kernels.Epilogue.GeluGradient} computes the GELU again on the way, which then need not be kept from the
+   * forward pass: where memory is slower than arithmetic.
+   */
+  boolean recomputesGelu();
+
   /** Uninitialised memory of at least this many bytes, recycled from earlier use where possible. */
   Memory take(long byteSize);
 

@@ -68,8 +68,12 @@ public interface Kernels {
      */
     record BiasGelu(Tensor bias, Tensor preActivation, Gelu form) implements Epilogue {}
 
-    /** Stores z · gelu'(preActivation); preActivation is shaped like the result. */
-    record GeluGradient(Tensor preActivation, Gelu form) implements Epilogue {}
+    /**
+     * Stores z · gelu'(preActivation), and in {@code gelu} the GELU itself, as it was when preActivation was kept; both are
+     * shaped like the result. {@code gelu} is null for no need of it, and on a device that does not
+     * {@linkplain Device#recomputesGelu compute it again}.
+     */
+    record GeluGradient(Tensor preActivation, Gelu form, Tensor gelu) implements Epilogue {}
   }
 
   /** Matrix products; the weight of a linear layer is [out, in]. */

@@ -9,8 +9,8 @@ import org.gatun.tensor.Kernels.Sink;
 
 /**
  * y = gelu(x W₁ᵀ + b₁) W₂ᵀ + b₂, GPT-2's feed-forward layer: both products in one node, so that the
- * derivative of the GELU rides on the product that makes its argument. Keeps z = x W₁ᵀ + b₁ and h =
- * gelu(z), both [.., hidden]. Biases may be null for none.
+ * derivative of the GELU rides on the product that makes its argument. Keeps z = x W₁ᵀ + b₁ and, if the device does
+ * not compute it again, h = gelu(z), both [.., hidden]. Biases may be null for none.
  */
 record Mlp(
     Tensor x, Tensor w1, Tensor b1, Tensor w2, Tensor b2, Gelu form, Tensor y, Tensor z, Tensor h)
@@ -28,7 +28,11 @@ record Mlp(
     Kernels.Linear linear = y.kernels().linear();
     linear.forward(h, rows, w1, new Epilogue.BiasGelu(b1, z, form));
     linear.forward(y, h, w2, b2 == null ? new Epilogue.None() : new Epilogue.Bias(b2));
-    scope.record(new Mlp(rows, w1, b1, w2, b2, form, y, z, h));
+    boolean again = y.device().recomputesGelu();
+    if (again) {
+      scope.release(h);
+    }
+    scope.record(new Mlp(rows, w1, b1, w2, b2, form, y, z, again ? null : h));
     return y;
   }
 
@@ -44,18 +48,22 @@ record Mlp(
 
   @Override
   public List<Tensor> saved() {
-    return List.of(z, h);
+    return h == null ? List.of(z) : List.of(z, h);
   }
 
   @Override
   public void backward(Gradients gradients) {
     Tensor dy = gradients.of(y);
     Kernels.Linear linear = y.kernels().linear();
-    if (gradients.wants(w2) || gradients.wants(b2)) {
-      linear.backwardWeight(gradients.sink(w2), gradients.sink(b2), dy, h);
-    }
     Tensor dz = gradients.temporary(z.shape(), z.dtype());
-    linear.backwardInput(Sink.of(dz), dy, w2, new Epilogue.GeluGradient(z, form));
+    Tensor again = h == null ? gradients.temporary(z.shape(), z.dtype()) : null;
+    linear.backwardInput(Sink.of(dz), dy, w2, new Epilogue.GeluGradient(z, form, again));
+    if (gradients.wants(w2) || gradients.wants(b2)) {
+      linear.backwardWeight(gradients.sink(w2), gradients.sink(b2), dy, h == null ? again : h);
+    }
+    if (again != null) {
+      gradients.release(again);
+    }
     Linear.backward(gradients, dz, x, w1, b1);
     gradients.release(dz);
   }

@@ -169,7 +169,8 @@ class GemmTest {
           Matrix bias = random(1, n + 2, dtype);
           Matrix pre = random(n, n + 2, dtype);
           finished(n, depth, dtype, new Finish.Bias(bias));
-          finished(n, depth, dtype, new Finish.GeluGradient(pre, form));
+          finished(n, depth, dtype, new Finish.GeluGradient(pre, form, null));
+          finished(n, depth, dtype, new Finish.GeluGradient(pre, form, random(n, n + 2, dtype)));
           finished(n, depth, dtype, new Finish.BiasGelu(bias, pre, form));
           finished(n, depth, dtype, new Finish.BiasGelu(null, pre, form));
         }
@@ -305,8 +306,11 @@ class GemmTest {
           assertNear(biased, get(kept, i, j), size, a.columns(), kept.dtype(), "kept " + i + ", " + j);
           yield gelu(biased, form);
         }
-        case Finish.GeluGradient(Matrix kept, Gelu form) -> {
+        case Finish.GeluGradient(Matrix kept, Gelu form, Matrix gelu) -> {
           double x = get(kept, i, j);
+          if (gelu != null) {
+            assertNear(gelu(x, form), get(gelu, i, j), 1 + Math.abs(x), 2, gelu.dtype(), "gelu " + i + ", " + j);
+          }
           yield z * (gelu(x + 1e-5, form) - gelu(x - 1e-5, form)) / 2e-5;
         }
       };

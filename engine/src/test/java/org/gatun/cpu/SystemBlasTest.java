@@ -88,7 +88,8 @@ class SystemBlasTest {
   private static Finish[] finishes(int m, int n) {
     Matrix bias = matrix(1, n);
     return new Finish[]{Finish.NONE, new Finish.Bias(bias), new Finish.BiasGelu(bias, batch(m, n), Gelu.TANH),
-      new Finish.GeluGradient(batch(m, n), Gelu.ERF)};
+      new Finish.GeluGradient(batch(m, n), Gelu.ERF, null),
+      new Finish.GeluGradient(batch(m, n), Gelu.TANH, batch(m, n))};
   }
 
   /** Two items each, in parts of rows or of columns, which must be finished with what belongs to them. */
@@ -100,8 +101,12 @@ class SystemBlasTest {
     Matrix theirs =
         new Matrix(copy(ours.bytes()), DType.F32, 0, m, n, ours.rowStride(), 1, ours.batchStride());
     own.multiply(ours, a, b, 2, add, finish);
-    // What a GELU keeps for its gradient; other finishes keep nothing.
-    MemorySegment kept = finish instanceof Finish.BiasGelu gelu ? gelu.preActivation().bytes() : MemorySegment.NULL;
+    // What a GELU keeps for its gradient, and what that gives besides; other finishes write the product alone.
+    MemorySegment kept = switch (finish) {
+      case Finish.BiasGelu gelu -> gelu.preActivation().bytes();
+      case Finish.GeluGradient(_, _, Matrix gelu) when gelu != null -> gelu.bytes();
+      default -> MemorySegment.NULL;
+    };
     MemorySegment keptOfOurs = copy(kept);
     kept.fill((byte) 0);
     shared.multiply(theirs, a, b, 2, add, finish);

@@ -51,10 +51,12 @@ class X86GeluTest {
     forward(form).run(n, of(x), of(zeros(n)), of(room(n)), of(y));
     Lanes.gelu(wanted, 0, wanted.clone(), 0, n, form);
     assertEquals(Arrays.toString(wanted), Arrays.toString(Arrays.copyOfRange(y, GUARD, GUARD + n)));
+    float[] again = room(n);
     wanted = Arrays.copyOfRange(x, GUARD, GUARD + n);
-    gradient(form).run(n, of(x), of(x), of(y));
+    gradient(form).run(n, of(x), of(x), of(again), of(x));
+    assertArrayEquals(y, again);
     Lanes.geluGradient(wanted, 0, wanted.clone(), 0, n, form);
-    assertEquals(Arrays.toString(wanted), Arrays.toString(Arrays.copyOfRange(y, GUARD, GUARD + n)));
+    assertEquals(Arrays.toString(wanted), Arrays.toString(Arrays.copyOfRange(x, GUARD, GUARD + n)));
   }
 
   @ParameterizedTest
@@ -71,12 +73,14 @@ class X86GeluTest {
         assertNearGelu(kept[i], y[i], form);
       }
       float[] dz = room(n);
-      gradient(form).run(n, of(x), of(kept), of(dz));
+      float[] again = room(n);
+      gradient(form).run(n, of(x), of(kept), of(again), of(dz));
+      assertArrayEquals(y, again);
       for (int i = GUARD; i < GUARD + n; i++) {
         double wanted = x[i] * slope(kept[i], form);
         assertEquals(wanted, dz[i], 2 * Math.ulp(1f) * Math.max(1, Math.abs(x[i])), "at " + kept[i]);
       }
-      for (float[] operand : new float[][]{x, bias, kept, y, dz}) {
+      for (float[] operand : new float[][]{x, bias, kept, y, again, dz}) {
         for (int i = 0; i < GUARD; i++) {
           assertEquals(KEPT, operand[i]);
           assertEquals(KEPT, operand[GUARD + n + i]);
@@ -98,7 +102,7 @@ class X86GeluTest {
       x[i] = 9f * (2 * random.nextFloat() - 1);
     }
     forward(form).run(n, Rows.of(x, 0), Rows.of(new float[n], 0), Rows.of(new float[n], 0), Rows.of(y, 0));
-    gradient(form).run(n, Rows.of(ones, 0), Rows.of(x, 0), Rows.of(slopes, 0));
+    gradient(form).run(n, Rows.of(ones, 0), Rows.of(x, 0), Rows.of(new float[n], 0), Rows.of(slopes, 0));
     for (int i = 0; i < n; i++) {
       assertNearGelu(x[i], y[i], form);
       // A slope of at most 1.13 is a polynomial's, rounded at most twice at this size; the formula's has more steps.
@@ -123,7 +127,7 @@ class X86GeluTest {
     assertArrayEquals(wanted, y, Float.MIN_VALUE); // zeros of either sign
     assertEquals(wanted[1], y[1]);
     Arrays.fill(operand, 1f);
-    gradient(form).run(x.length, Rows.of(operand, 0), Rows.of(x, 0), Rows.of(y, 0));
+    gradient(form).run(x.length, Rows.of(operand, 0), Rows.of(x, 0), Rows.of(x.clone(), 0), Rows.of(y, 0));
     assertArrayEquals(slopes, y, 1e-25f);
   }
 

@@ -72,7 +72,7 @@ class GpuLinearTest {
       Pair dy = twins.normal(type, 6, 24);
       Pair w2 = twins.normal(type, 24, 16);
       twins.run((kernels, on) -> kernels.linear().backwardInput(sink(on.apply(dz), false), on.apply(dy), on.apply(w2),
-          new Epilogue.GeluGradient(on.apply(z), form)));
+          new Epilogue.GeluGradient(on.apply(z), form, null)));
       // The CPU's z may differ by a rounding, and gelu' changes by up to 0.8 times that.
       assertSame("dz", dz, type == DType.BF16 ? 0x1p18 : 8 * TERMS);
     }

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.gatun.cpu.CpuDevice;
+import org.gatun.gpu.CudaDevice;
 import org.gatun.tensor.Device;
 import org.gatun.tensor.Parameters;
 import org.gatun.tensor.Precision;
@@ -61,17 +63,21 @@ class RecomputeTest {
   /** The activations of the documentation, to within what a pool rounds blocks up by, an eighth at most. */
   @Test
   void aLayerKeepsAsManyActivationsAsTheDocumentationSays() {
+    assertKept(CpuDevice::rehearsal, 14, 4, 2);
+    assertKept(CudaDevice::rehearsal, 18, 4, 2);
+  }
+
+  private static void assertKept(Supplier<Device> rehearsal, int... units) {
     long unit = 4L * 8 * 64 * 64;
-    int[] units = {18, 4, 2};
     for (Recompute recompute : Recompute.values()) {
-      long layer = (inUse(9, recompute) - inUse(5, recompute)) / 4;
+      long layer = (inUse(rehearsal, 9, recompute) - inUse(rehearsal, 5, recompute)) / 4;
       double expected = (double) units[recompute.ordinal()] * unit;
       assertEquals(1.06, layer / expected, 0.07, recompute + " keeps " + layer + " bytes a layer");
     }
   }
 
-  private static long inUse(int layers, Recompute recompute) {
-    try (var device = CpuDevice.rehearsal();
+  private static long inUse(Supplier<Device> rehearsal, int layers, Recompute recompute) {
+    try (var device = rehearsal.get();
         var gpt2 = new Gpt2(new Parameters(device, Precision.F32),
             Gpt2Config.of(layers, 2, 64).withContext(64).withVocabulary(61))) {
       gpt2.parameters().initializeToZero();

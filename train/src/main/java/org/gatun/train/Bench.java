@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
-import org.gatun.cpu.CpuDevice;
 import org.gatun.cuda.nvml.Nvml;
+import org.gatun.gpu.CudaDevice;
 import org.gatun.model.Gpt2Config;
 import org.gatun.model.Recompute;
 import org.gatun.tensor.Device;
@@ -109,9 +109,9 @@ record Bench(Gpt2Config config, Precision precision, Recompute recompute, int co
     }
   }
 
-  /** The same step on a device that only counts; without times. */
+  /** The same step on a card that only counts; without times. */
   Result predict(int rows) {
-    try (Device device = CpuDevice.rehearsal()) {
+    try (Device device = CudaDevice.rehearsal()) {
       Map<String, Work> kernels = kernels(new TimedDevice(device), rows, false, 1);
       return new Result(plan(rows, false).tokens(), new double[]{0}, 0, device.bytesReserved(), Optional.empty(),
           kernels);

@@ -84,6 +84,11 @@ final class DeviceOptions {
             .withDeterministic(deterministic));
   }
 
+  /** Counts what the device asked for would take. */
+  Device rehearsal() {
+    return isCuda() ? CudaDevice.rehearsal() : CpuDevice.rehearsal();
+  }
+
   private void requireCuda() {
     Cuda.whyNot().ifPresent(reason -> {
       throw new UnsupportedOperationException(

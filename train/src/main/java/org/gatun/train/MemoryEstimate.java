@@ -1,6 +1,7 @@
 package org.gatun.train;
 
 import java.util.Locale;
+import java.util.function.Supplier;
 import org.gatun.cpu.CpuDevice;
 import org.gatun.model.Gpt2;
 import org.gatun.model.Gpt2Config;
@@ -27,21 +28,26 @@ import org.gatun.tensor.Tensor;
 record MemoryEstimate(
     int layers, long weights, long gradients, long moments, long activations, long logits, long work,
     long snapshot) {
-  /** What decides how much it is. */
+  /**
+   * What decides how much it is.
+   *
+   * @param rehearsal makes a device that counts as the one does that will be used
+   */
   record Plan(
-      Gpt2Config config, Precision precision, AdamW.Config adamw, Shape shape, Recompute recompute,
+      Supplier<Device> rehearsal, Gpt2Config config, Precision precision, AdamW.Config adamw, Shape shape,
+      Recompute recompute,
       boolean snapshot) {
     Plan withRows(int rows) {
       return new Plan(
-          config, precision, adamw, Shape.of(rows, shape.dim(1)), recompute, snapshot);
+          rehearsal, config, precision, adamw, Shape.of(rows, shape.dim(1)), recompute, snapshot);
     }
 
     Plan with(Recompute other) {
-      return new Plan(config, precision, adamw, shape, other, snapshot);
+      return new Plan(rehearsal, config, precision, adamw, shape, other, snapshot);
     }
 
     Plan withoutSnapshot() {
-      return new Plan(config, precision, adamw, shape, recompute, false);
+      return new Plan(rehearsal, config, precision, adamw, shape, recompute, false);
     }
   }
 
@@ -49,7 +55,7 @@ record MemoryEstimate(
   private static final int EVALUATED_TOKENS = 1024;
 
   static MemoryEstimate of(Plan plan) {
-    try (Device device = CpuDevice.rehearsal();
+    try (Device device = plan.rehearsal().get();
         var parameters = new Parameters(device, plan.precision())) {
       var gpt2 = new Gpt2(parameters, plan.config());
       parameters.initializeToZero();

@@ -155,6 +155,11 @@ final class TimedDevice implements Device {
   }
 
   @Override
+  public boolean recomputesGelu() {
+    return device.recomputesGelu();
+  }
+
+  @Override
   public Memory take(long byteSize) {
     return device.take(byteSize);
   }

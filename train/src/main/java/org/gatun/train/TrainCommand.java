@@ -213,6 +213,7 @@ final class TrainCommand implements Callable<Integer> {
 
   private MemoryEstimate.Plan memoryPlan(Gpt2Config size, int context) {
     return new MemoryEstimate.Plan(
+        deviceOptions::rehearsal,
         size.withDropout(model.dropout),
         model.arithmetic.precision(),
         optimizer.adamw(),

@@ -28,7 +28,7 @@ class MemoryEstimateTest {
 
   private static MemoryEstimate.Plan plan(Gpt2Config config, Shape shape, Recompute recompute) {
     return new MemoryEstimate.Plan(
-        config, Precision.F32, AdamW.Config.defaults(), shape, recompute, true);
+        CpuDevice::rehearsal, config, Precision.F32, AdamW.Config.defaults(), shape, recompute, true);
   }
 
   @ParameterizedTest
@@ -46,7 +46,7 @@ class MemoryEstimateTest {
     var config = Gpt2Config.of(layers, 2, channels).withContext(context).withVocabulary(vocabulary).withDropout(0.1f);
     var adamw = AdamW.Config.defaults().withMoments(moments);
     var shape = Shape.of(rows, context);
-    var plan = new MemoryEstimate.Plan(config, precision, adamw, shape, recompute, false);
+    var plan = new MemoryEstimate.Plan(CpuDevice::rehearsal, config, precision, adamw, shape, recompute, false);
     long measured = measured(plan, moments);
     long estimated = MemoryEstimate.of(plan).total();
     assertEquals(measured, estimated, TOLERANCE * measured, () -> MemoryEstimate.of(plan).toString());
@@ -94,7 +94,7 @@ class MemoryEstimateTest {
     assertTrue(MemoryEstimate.of(eight).total() < 24 * gib, () -> MemoryEstimate.of(eight).toString());
     var xl =
         new MemoryEstimate.Plan(
-            Gpt2Config.preset("gpt2-xl"), Precision.F32,
+            CpuDevice::rehearsal, Gpt2Config.preset("gpt2-xl"), Precision.F32,
             AdamW.Config.defaults().withMoments(DType.BF16), Shape.of(1, 64), Recompute.BLOCK, false);
     assertTrue(MemoryEstimate.of(xl).total() < 20 * gib, () -> MemoryEstimate.of(xl).toString());
   }

@@ -1,24 +1,27 @@
-package org.gatun.cpu;
+package org.gatun.tensor;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.Proxy;
 import java.util.HashMap;
 import java.util.Map;
-import org.gatun.tensor.Device;
-import org.gatun.tensor.Kernels;
-import org.gatun.tensor.Memory;
-import org.gatun.tensor.Tensor;
 
 /**
- * A device that computes nothing and has no memory, but counts what {@link HostPool} would have taken:
- * running a step on it tells what the step will need, without a formula that could be forgotten.
+ * A device that computes nothing and takes no memory, but counts as if it did: after a step on it, {@link #bytesReserved}
+ * is what the same step will take from a real one, without a formula that could be forgotten. Values read from it mean
+ * nothing.
  */
-final class Rehearsal implements Device {
+public final class Rehearsal implements Device {
+  private final boolean recomputesGelu;
   private final Kernels kernels = idle(Kernels.class);
   private final Map<Long, Integer> free = new HashMap<>();
   private long blocks;
   private long bytesReserved;
   private long bytesInUse;
+
+  /** Of a device that computes the GELU again, or keeps it; see {@link Device#recomputesGelu}. */
+  public Rehearsal(boolean recomputesGelu) {
+    this.recomputesGelu = recomputesGelu;
+  }
 
   /** An implementation whose methods do nothing; those that return another interface return such a one. */
   private static <T> T idle(Class<T> type) {
@@ -38,6 +41,11 @@ final class Rehearsal implements Device {
   @Override
   public Kernels kernels() {
     return kernels;
+  }
+
+  @Override
+  public boolean recomputesGelu() {
+    return recomputesGelu;
   }
 
   /** The block's address is a number of its own and stands for no memory. */
