@@ -81,7 +81,8 @@ final class GemmWorker {
       return;
     }
     if (finishesByCode(product)) {
-      finishByCode(product, rows(c, row, column), row, rows, column, columns);
+      keepByCode(product, c, row, rows, column, columns);
+      finishByCode(product, row, rows, column, columns);
       return;
     }
     strip = grown(strip, columns);
@@ -119,27 +120,35 @@ final class GemmWorker {
   /** Some rows of A with all panels of a chunk of B. */
   private void sweepByCode(Block block, float[] packedA, float[] packedB, int chunk, int row, int rows) {
     Matrix c = block.product().c();
+    Matrix target = target(block);
     Left left = GemmPacking.left(block.product().a());
     boolean byRows = c.columnStride() == 1;
+    boolean storesTiles = storesTiles(block);
     int from = chunk * block.chunk();
     int columns = Math.min(c.columns() - from, block.chunk());
     int depth = block.depth();
-    int stride = stride(block, columns);
+    int stride = stride(storesTiles, columns);
     float[] bias = bias(block, from, columns);
     for (int j = 0; j < columns; j += TILE_COLUMNS) {
       Rows panel = Rows.of(packedB, j * depth, TILE_COLUMNS);
       int width = Math.min(TILE_COLUMNS, columns - j);
-      boolean toC = block.storesTiles() && width == TILE_COLUMNS && byRows;
+      boolean inPlace = storesTiles && width == TILE_COLUMNS && byRows;
       for (int i = 0; i < rows;) {
         int height = Math.min(rows - i, X86Kernels.TILE_ROWS);
         int tiles = (rows - i) / height;
         Rows numbers = numbers(block, left, packedA, row + i);
-        int at = i * stride + (block.storesTiles() ? 0 : j);
-        Rows to = toC ? rows(c, block.row() + row + i, from + j) : Rows.of(strip, at, stride);
-        Rows addend = !toC ? Rows.NONE : bias != null ? Rows.of(bias, j, 0) : block.adds() ? to : Rows.NONE;
+        int at = i * stride + (storesTiles ? 0 : j);
+        int rowOfC = block.row() + row + i;
+        Rows to = inPlace ? rows(target, rowOfC, from + j) : Rows.of(strip, at, stride);
+        Rows addend = Rows.NONE;
+        if (inPlace && block.adds()) {
+          addend = rows(c, rowOfC, from + j);
+        } else if (inPlace && bias != null) {
+          addend = Rows.of(bias, j, 0);
+        }
         code.panel(height, left).multiply(tiles, depth, numbers, panel, to, addend);
-        if (block.storesTiles() && !toC && byRows) {
-          storeTile(block, at, bias, j, block.row() + row + i, tiles * height, from + j, width);
+        if (storesTiles && !inPlace && byRows) {
+          storeTile(block, at, bias, j, rowOfC, tiles * height, from + j, width);
         }
         i += tiles * height;
       }
@@ -184,8 +193,8 @@ final class GemmWorker {
   }
 
   /** Floats from row to row in the strip: tiles one below the other, or whole rows where something is done to them in the end. */
-  private static int stride(Block block, int columns) {
-    return block.storesTiles() ? TILE_COLUMNS : Math.ceilDiv(columns, TILE_COLUMNS) * TILE_COLUMNS;
+  private static int stride(boolean storesTiles, int columns) {
+    return storesTiles ? TILE_COLUMNS : Math.ceilDiv(columns, TILE_COLUMNS) * TILE_COLUMNS;
   }
 
   /**
@@ -196,8 +205,8 @@ final class GemmWorker {
   private void sweep(Block block, float[] packedA, float[] packedB, int chunk, int row, int rows) {
     int from = chunk * block.chunk();
     int columns = Math.min(block.product().c().columns() - from, block.chunk());
-    boolean storesTiles = block.storesTiles();
-    int stride = stride(block, columns);
+    boolean storesTiles = storesTiles(block);
+    int stride = stride(storesTiles, columns);
     float[] bias = bias(block, from, columns);
     int parts = Math.max(1, Math.ceilDiv(block.depth(), NEAR_DEPTH));
     for (int j = 0; j < columns; j += TILE_COLUMNS) {
@@ -224,9 +233,27 @@ final class GemmWorker {
     }
   }
 
-  /** What is added to the columns of a chunk when their sums are complete; null for nothing. */
+  /** Whether tiles go to memory as soon as they are there; a GELU, by machine code, is computed from there. */
+  private boolean storesTiles(Block block) {
+    return block.storesTiles() || block.last() && finishesByCode(block.product());
+  }
+
+  /** Where such tiles go: C, or what the GELU keeps, which it is computed from. */
+  private static Matrix target(Block block) {
+    GemmProduct product = block.product();
+    return block.last() && product.finish() instanceof Finish.BiasGelu(Matrix _, Matrix preActivation, Gelu _)
+        ? preActivation.item(product.index())
+        : product.c();
+  }
+
+  /** What is added to the columns of a chunk with their tiles, when that makes the sums complete; null for nothing. */
   private float[] bias(Block block, int column, int columns) {
-    if (!block.storesTiles() || !block.last() || !(block.product().finish() instanceof Finish.Bias(Matrix bias))) {
+    Matrix bias = switch (block.product().finish()) {
+      case Finish.Bias(Matrix some) -> some;
+      case Finish.BiasGelu(Matrix some, Matrix _, Gelu _) -> some;
+      default -> null;
+    };
+    if (bias == null || !block.last() || block.adds() || !storesTiles(block)) {
       return null;
     }
     line = grown(line, Math.ceilDiv(columns, TILE_COLUMNS) * TILE_COLUMNS);
@@ -235,13 +262,14 @@ final class GemmWorker {
   }
 
   /**
-   * Brings a tile from the strip to F32 C while it is in the first-level cache: its few stores wait for memory while
-   * the next tile is computed.
+   * Brings a tile from the strip to where it goes, in F32, while it is in the first-level cache: its few stores wait for
+   * memory while the next tile is computed.
    */
   private void storeTile(
       Block block, int tileAt, float[] bias, int biasAt, int row, int rows, int column, int columns) {
     Matrix c = block.product().c();
-    if (columns == TILE_COLUMNS) {
+    Matrix target = target(block);
+    if (columns == TILE_COLUMNS && target == c) {
       long place = c.at(row, column) * Float.BYTES;
       long rowBytes = c.rowStride() * Float.BYTES;
       if (bias != null) {
@@ -258,7 +286,10 @@ final class GemmWorker {
       if (bias != null) {
         Lanes.axpy(strip, at, 1f, bias, biasAt, columns);
       }
-      Lanes.store(block.adds(), c.bytes(), c.dtype(), c.at(row + i, column), strip, at, columns);
+      if (block.adds()) {
+        add(c, row + i, column, at, columns);
+      }
+      Lanes.store(target.bytes(), target.dtype(), target.at(row + i, column), strip, at, columns);
     }
   }
 
@@ -269,17 +300,20 @@ final class GemmWorker {
     }
     int from = chunk * block.chunk();
     int columns = Math.min(block.product().c().columns() - from, block.chunk());
-    int stride = stride(block, columns);
-    if (block.last() && !block.adds() && finishesByCode(block.product())) {
-      finishByCode(block.product(), Rows.of(strip, 0, stride), block.row() + row, rows, from, columns);
+    if (storesTiles(block)) {
+      if (block.adds()) { // else the bias came with the tiles
+        keepByCode(block.product(), target(block), block.row() + row, rows, from, columns);
+      }
+      finishByCode(block.product(), block.row() + row, rows, from, columns);
       return;
     }
+    int stride = stride(false, columns);
     for (int i = 0; i < rows; i++) {
       store(block, i * stride, block.row() + row + i, from, columns);
     }
   }
 
-  /** Whether GELU and its gradient can be computed on the way to memory. */
+  /** Whether GELU and its gradient can be computed by machine code. */
   private boolean finishesByCode(GemmProduct product) {
     return code != null
         && product.c().dtype() == DType.F32
@@ -292,21 +326,28 @@ final class GemmWorker {
         };
   }
 
-  /** Brings complete sums, n of each of some rows, to C, where they may be already. */
-  private void finishByCode(GemmProduct product, Rows sums, int row, int rows, int column, int n) {
+  /** What a GELU keeps, of n sums of each of some rows of x, which may be what it keeps: the bias is added. */
+  private void keepByCode(GemmProduct product, Matrix x, int row, int rows, int column, int n) {
+    if (product.finish() instanceof Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu _)) {
+      Rows addend = bias == null ? nothing(n) : Rows.of(bias.bytes(), bias.at(0, column));
+      Rows kept = rows(preActivation.item(product.index()), row, column);
+      X86Pass.ADD.runRows(rows, n, rows(x, row, column), addend, kept);
+    }
+  }
+
+  /** Finishes n sums of each of some rows where they are: what a GELU keeps, or C for its gradient. */
+  private static void finishByCode(GemmProduct product, int row, int rows, int column, int n) {
     Rows c = rows(product.c(), row, column);
     switch (product.finish()) {
-      case Finish.BiasGelu(Matrix bias, Matrix preActivation, Gelu form) -> {
-        Rows kept = rows(preActivation.item(product.index()), row, column);
-        X86Pass pass = form == Gelu.TANH ? X86Pass.BIAS_GELU_TANH : X86Pass.BIAS_GELU_ERF;
-        pass.runRows(rows, n, sums, bias == null ? nothing(n) : Rows.of(bias.bytes(), bias.at(0, column)), kept, c);
+      case Finish.BiasGelu(Matrix _, Matrix preActivation, Gelu form) -> {
+        X86Pass pass = form == Gelu.TANH ? X86Pass.GELU_TANH : X86Pass.GELU_ERF;
+        pass.runRows(rows, n, rows(preActivation.item(product.index()), row, column), c);
       }
       case Finish.GeluGradient(Matrix preActivation, Gelu form, Matrix gelu) -> {
         Rows kept = rows(preActivation.item(product.index()), row, column);
-        // What nobody needs goes where it is lost: over the sums, or over C, which is written after it.
-        Rows again = gelu == null ? sums : rows(gelu.item(product.index()), row, column);
+        Rows again = gelu == null ? c : rows(gelu.item(product.index()), row, column); // C is written after it
         X86Pass pass = form == Gelu.TANH ? X86Pass.GELU_TANH_GRADIENT : X86Pass.GELU_ERF_GRADIENT;
-        pass.runRows(rows, n, sums, kept, again, c);
+        pass.runRows(rows, n, c, kept, again, c);
       }
       default -> throw new IllegalStateException("not finished by code: " + product.finish());
     }

@@ -98,10 +98,13 @@ final class X86Compiler {
     code.addressOfWritten(CONSTANTS, data);
     readArguments();
     findLastUses();
-    int nextRow = code.here();
     free.clear();
     free.set(program.numbers(), code.lastRegister());
-    program.values().stream().filter(value -> value.uniform).forEach(value -> compute(value, 0, false));
+    program.values().stream().filter(X86Compiler::isOfAllRows).forEach(value -> compute(value, 0, false));
+    int nextRow = code.here();
+    program.values().stream()
+        .filter(value -> value.uniform && !isOfAllRows(value))
+        .forEach(value -> compute(value, 0, false));
     beginSums();
     loop();
     combineSums();
@@ -169,6 +172,11 @@ final class X86Compiler {
   /** Whether a value is computed into a register that it gives back. */
   private static boolean hasRegister(Value value) {
     return value.op != Op.CONSTANT && value.op != Op.NUMBER && value.op != Op.CARRIED;
+  }
+
+  /** Whether it is the same in all rows too. */
+  private static boolean isOfAllRows(Value value) {
+    return value.op == Op.NUMBER || value.op == Op.FUNCTION && value.from[0].op == Op.CONSTANT;
   }
 
   /** Whether it is done after the loop. */

@@ -136,7 +136,7 @@ final class X86Functions {
     if (wide) {
       return geluAndSlope(x, Tables.TANH);
     }
-    Value below = x;
+    Value below = x; // of which the value is made, to within 1e-25 where the slope's limit is felt
     x = constant(-9f).maximum(x);
     Value square = x.times(x);
     Value e = exp(square.fma(-GeluLoops.CUBIC, -GeluLoops.LINEAR).times(x));

@@ -117,20 +117,16 @@ enum X86Pass {
     p.elements().store(new X86Functions(p).log(x));
   }),
 
-  /** kept = x + bias, y = gelu(kept), in the tanh form. */
-  BIAS_GELU_TANH(1, p -> {
+  /** y = gelu(x), in the tanh form. */
+  GELU_TANH(1, p -> {
     Value x = p.elements().load();
-    Value sum = x.plus(p.elements().load());
-    p.elements().store(sum);
-    p.elements().store(new X86Functions(p).geluTanh(sum));
+    p.elements().store(new X86Functions(p).geluTanh(x));
   }),
 
-  /** As {@link #BIAS_GELU_TANH}, in the form of the error function. */
-  BIAS_GELU_ERF(1, p -> {
+  /** As {@link #GELU_TANH}, in the form of the error function. */
+  GELU_ERF(1, p -> {
     Value x = p.elements().load();
-    Value sum = x.plus(p.elements().load());
-    p.elements().store(sum);
-    p.elements().store(new X86Functions(p).geluErf(sum));
+    p.elements().store(new X86Functions(p).geluErf(x));
   }),
 
   /** For d, x, y, dx: y = gelu(x) and dx = d · gelu'(x), in the tanh form. */

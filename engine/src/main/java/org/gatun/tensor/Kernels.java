@@ -69,7 +69,7 @@ public interface Kernels {
     record BiasGelu(Tensor bias, Tensor preActivation, Gelu form) implements Epilogue {}
 
     /**
-     * Stores z · gelu'(preActivation), and in {@code gelu} the GELU itself, as it was when preActivation was kept; both are
+     * Stores z · gelu'(preActivation), and in {@code gelu} the GELU itself; both are
      * shaped like the result. {@code gelu} is null for no need of it, and on a device that does not
      * {@linkplain Device#recomputesGelu compute it again}.
      */

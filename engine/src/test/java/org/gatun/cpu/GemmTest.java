@@ -161,7 +161,7 @@ class GemmTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 2, 4, 15, 16, 37})
+  @ValueSource(ints = {1, 2, 4, 15, 16, 37, 130})
   void finishesMatchOracle(int n) {
     for (DType dtype : new DType[]{DType.F32, DType.BF16}) {
       for (Gelu form : Gelu.values()) {
@@ -179,9 +179,11 @@ class GemmTest {
   }
 
   private void finished(int n, int depth, DType dtype, Finish finish) {
-    var c = new Case(n, n + 2, depth, 1, Form.NT, dtype, false);
-    c.finish = finish;
-    c.check(2);
+    for (boolean add : new boolean[]{false, true}) {
+      var c = new Case(n, n + 2, depth, 1, Form.NT, dtype, add);
+      c.finish = finish;
+      c.check(2);
+    }
   }
 
   @ParameterizedTest

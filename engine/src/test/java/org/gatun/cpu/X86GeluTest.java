@@ -33,7 +33,7 @@ class X86GeluTest {
   }
 
   private static X86Pass forward(Gelu form) {
-    return form == Gelu.TANH ? X86Pass.BIAS_GELU_TANH : X86Pass.BIAS_GELU_ERF;
+    return form == Gelu.TANH ? X86Pass.GELU_TANH : X86Pass.GELU_ERF;
   }
 
   private static X86Pass gradient(Gelu form) {
@@ -48,13 +48,13 @@ class X86GeluTest {
     float[] x = numbers(n);
     float[] y = room(n);
     float[] wanted = Arrays.copyOfRange(x, GUARD, GUARD + n);
-    forward(form).run(n, of(x), of(zeros(n)), of(room(n)), of(y));
+    forward(form).run(n, of(x), of(y));
     Lanes.gelu(wanted, 0, wanted.clone(), 0, n, form);
     assertEquals(Arrays.toString(wanted), Arrays.toString(Arrays.copyOfRange(y, GUARD, GUARD + n)));
     float[] again = room(n);
     wanted = Arrays.copyOfRange(x, GUARD, GUARD + n);
     gradient(form).run(n, of(x), of(x), of(again), of(x));
-    assertArrayEquals(y, again);
+    assertArrayEquals(y, again, 1e-25f); // its exponential ends at -9
     Lanes.geluGradient(wanted, 0, wanted.clone(), 0, n, form);
     assertEquals(Arrays.toString(wanted), Arrays.toString(Arrays.copyOfRange(x, GUARD, GUARD + n)));
   }
@@ -64,23 +64,21 @@ class X86GeluTest {
   void anyNumberOfThemIsComputedAndNothingBeside(Gelu form) {
     for (int n : SIZES) {
       float[] x = numbers(n);
-      float[] bias = numbers(n);
-      float[] kept = room(n);
+      float[] d = numbers(n);
       float[] y = room(n);
-      forward(form).run(n, of(x), of(bias), of(kept), of(y));
+      forward(form).run(n, of(x), of(y));
       for (int i = GUARD; i < GUARD + n; i++) {
-        assertEquals(x[i] + bias[i], kept[i]);
-        assertNearGelu(kept[i], y[i], form);
+        assertNearGelu(x[i], y[i], form);
       }
       float[] dz = room(n);
       float[] again = room(n);
-      gradient(form).run(n, of(x), of(kept), of(again), of(dz));
-      assertArrayEquals(y, again);
+      gradient(form).run(n, of(d), of(x), of(again), of(dz));
+      assertArrayEquals(y, again, LANES == 16 ? 0 : 1e-25f);
       for (int i = GUARD; i < GUARD + n; i++) {
-        double wanted = x[i] * slope(kept[i], form);
-        assertEquals(wanted, dz[i], 2 * Math.ulp(1f) * Math.max(1, Math.abs(x[i])), "at " + kept[i]);
+        double wanted = d[i] * slope(x[i], form);
+        assertEquals(wanted, dz[i], 2 * Math.ulp(1f) * Math.max(1, Math.abs(d[i])), "at " + x[i]);
       }
-      for (float[] operand : new float[][]{x, bias, kept, y, again, dz}) {
+      for (float[] operand : new float[][]{x, d, y, again, dz}) {
         for (int i = 0; i < GUARD; i++) {
           assertEquals(KEPT, operand[i]);
           assertEquals(KEPT, operand[GUARD + n + i]);
@@ -101,7 +99,7 @@ class X86GeluTest {
     for (int i = 0; i < n; i++) {
       x[i] = 9f * (2 * random.nextFloat() - 1);
     }
-    forward(form).run(n, Rows.of(x, 0), Rows.of(new float[n], 0), Rows.of(new float[n], 0), Rows.of(y, 0));
+    forward(form).run(n, Rows.of(x, 0), Rows.of(y, 0));
     gradient(form).run(n, Rows.of(ones, 0), Rows.of(x, 0), Rows.of(new float[n], 0), Rows.of(slopes, 0));
     for (int i = 0; i < n; i++) {
       assertNearGelu(x[i], y[i], form);
@@ -121,13 +119,12 @@ class X86GeluTest {
       slopes[4] = form == Gelu.TANH ? Float.NaN : 1;
     }
     float[] y = new float[x.length];
-    float[] operand = new float[x.length];
-    Arrays.fill(operand, -0f); // changes nothing that it is added to
-    forward(form).run(x.length, Rows.of(x, 0), Rows.of(operand, 0), Rows.of(new float[x.length], 0), Rows.of(y, 0));
+    forward(form).run(x.length, Rows.of(x, 0), Rows.of(y, 0));
     assertArrayEquals(wanted, y, Float.MIN_VALUE); // zeros of either sign
     assertEquals(wanted[1], y[1]);
-    Arrays.fill(operand, 1f);
-    gradient(form).run(x.length, Rows.of(operand, 0), Rows.of(x, 0), Rows.of(x.clone(), 0), Rows.of(y, 0));
+    float[] ones = new float[x.length];
+    Arrays.fill(ones, 1f);
+    gradient(form).run(x.length, Rows.of(ones, 0), Rows.of(x, 0), Rows.of(x.clone(), 0), Rows.of(y, 0));
     assertArrayEquals(slopes, y, 1e-25f);
   }
 
@@ -167,12 +164,6 @@ class X86GeluTest {
     for (int i = 0; i < n; i++) {
       x[GUARD + i] = (float) (3 * random.nextGaussian());
     }
-    return x;
-  }
-
-  private static float[] zeros(int n) {
-    float[] x = room(n);
-    Arrays.fill(x, GUARD, GUARD + n, 0f);
     return x;
   }
 
