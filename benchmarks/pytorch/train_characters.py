@@ -7,7 +7,9 @@ evaluated, as there. At the end the loss over the whole validation half is compu
 Run it with the environment that train_step.py names:
 
     python3 benchmarks/pytorch/train_characters.py tinyshakespeare.txt
-    ./gatun train --recipe nanogpt-shakespeare-char --data tinyshakespeare.txt
+    ./gatun train --recipe nanogpt-shakespeare-char --data tinyshakespeare.txt --sample-tokens 0
+
+Gatun's run writes checkpoints besides, and a sample in the end unless told not to; this one evaluates twice as much.
 """
 import argparse
 import math
