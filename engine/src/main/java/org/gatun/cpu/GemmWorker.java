@@ -269,7 +269,7 @@ final class GemmWorker {
       Block block, int tileAt, float[] bias, int biasAt, int row, int rows, int column, int columns) {
     Matrix c = block.product().c();
     Matrix target = target(block);
-    if (columns == TILE_COLUMNS && target == c) {
+    if (columns == TILE_COLUMNS) { // by the Vector API, where C is the target
       long place = c.at(row, column) * Float.BYTES;
       long rowBytes = c.rowStride() * Float.BYTES;
       if (bias != null) {

@@ -26,6 +26,7 @@ final class PiecewisePolynomial {
   /** By power and piece, of the distance from a piece's middle. */
   private final float[][] coefficients = new float[DEGREE + 1][PIECES];
 
+  /** @param function smooth from -1/8 to 7.625, and next to 0 from there on */
   PiecewisePolynomial(DoubleUnaryOperator function) {
     for (int piece = 0; piece < PIECES - 1; piece++) {
       double middle = (double) piece / IN_UNIT;

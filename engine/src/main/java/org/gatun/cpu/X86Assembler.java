@@ -86,7 +86,10 @@ final class X86Assembler {
     MULTIPLY_ADD_Y(MAP_0F38, PREFIX_66, 0xA8),
     /** to += x · y, rounded once. */
     ADD_PRODUCT(MAP_0F38, PREFIX_66, 0xB8),
-    /** Of 32 floats, the first 16 in x and the others in y, those that the last five bits of to's lanes count to; AVX-512 only. */
+    /**
+     * Of 32 floats, the first 16 in x and the others in y, those that the last five bits of to's lanes count to; AVX-512
+     * only.
+     */
     LOOK_UP(MAP_0F38, PREFIX_66, 0x77),
     ADD_DOUBLES(MAP_0F, OF_DOUBLES, 0x58),
     /** As {@link #ADD_PRODUCT}. */

@@ -68,6 +68,19 @@ public interface Device extends AutoCloseable {
 
   /** Captured work. Close it before the device. */
   interface Captured extends AutoCloseable {
+    /** Of a device that asks Java for the work each time. */
+    static Captured byHost(Runnable work) {
+      return new Captured() {
+        @Override
+        public void run() {
+          work.run();
+        }
+
+        @Override
+        public void close() {}
+      };
+    }
+
     /** Does the work once more, in order with all other work of the device. */
     void run();
 
